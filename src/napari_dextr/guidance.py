@@ -1,0 +1,118 @@
+"""Guidance: marks drawn as channels on a frame's canvas.
+
+The house encoding has eight channels, zeros where a mark is absent, so that one checkpoint takes every prompt:
+
+==== ==================================== =============================================
+0, 1 outline points, narrow and broad     extreme points, further clicks on the outline
+2, 3 inside marks, narrow and broad       positive clicks and strokes, inside-outside centre
+4, 5 outside marks, narrow and broad      negative clicks and strokes, inside-outside corners
+6    box map with soft edges              extreme points, box
+7    probability of an earlier mask       corrections, propagation
+==== ==================================== =============================================
+
+Points are drawn from float coordinates as Gaussians; several are combined by their maximum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from .frame import Frame
+from .prompt import Bounds, Points, Prompt
+
+CHANNELS = 8
+NARROW = 0.012
+"""Standard deviation of the narrow Gaussian, as a share of the canvas side."""
+BROAD = 0.06
+"""Standard deviation of the broad Gaussian, as a share of the canvas side."""
+_BOX_EDGE = 0.008  # softness of the box map's edges, as a share of the canvas side
+
+
+def encode(prompt: Prompt, frame: Frame) -> torch.Tensor:
+    """Draw a prompt on a frame's canvas as ``(8, S, S)`` float32 channels."""
+    spacing = NARROW * frame.size
+    outline = frame.to_canvas(prompt.outline_points)
+    inside = [frame.to_canvas(prompt.inside_points)]
+    outside = [frame.to_canvas(prompt.outside_points)]
+    inside += [sample_stroke(frame.to_canvas(line), spacing) for line in prompt.inside_strokes]
+    outside += [sample_stroke(frame.to_canvas(line), spacing) for line in prompt.outside_strokes]
+    bounds: Bounds | None = None
+    if prompt.bounds is not None:
+        corners = frame.to_canvas(np.reshape(prompt.bounds, (2, 2)))
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        bounds = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    previous = None
+    if prompt.previous is not None:
+        previous = frame.read_mask(prompt.previous.probability, prompt.previous.region)[None]
+    return draw([outline], [np.concatenate(inside)], [np.concatenate(outside)], [bounds], previous, frame.size)[0]
+
+
+def draw(
+    outline: Sequence[Points],
+    inside: Sequence[Points],
+    outside: Sequence[Points],
+    boxes: Sequence[Bounds | None],
+    previous: torch.Tensor | None,
+    size: int,
+) -> torch.Tensor:
+    """Draw a batch of marks that are already in canvas coordinates.
+
+    Parameters
+    ----------
+    outline, inside, outside : sequences of (N, 2) arrays
+        Marks of each sample, row and column on the canvas.
+    boxes : sequence of (r0, c0, r1, c1) or None
+    previous : (B, S, S) tensor, optional
+        Probabilities of earlier masks, zero for none.
+    size : int
+        Canvas side S, pixels.
+
+    Returns
+    -------
+    (B, 8, S, S) float32 tensor
+    """
+    out = torch.zeros(len(outline), CHANNELS, size, size)
+    for channel, points in ((0, outline), (2, inside), (4, outside)):
+        for offset, share in ((0, NARROW), (1, BROAD)):
+            out[:, channel + offset] = gaussians(points, share * size, size)
+    axis = torch.arange(size, dtype=torch.float32)
+    for index, bounds in enumerate(boxes):
+        if bounds is not None:
+            r0, c0, r1, c1 = bounds
+            soft = _BOX_EDGE * size
+            rows = torch.sigmoid((axis - r0) / soft) * torch.sigmoid((r1 - axis) / soft)
+            cols = torch.sigmoid((axis - c0) / soft) * torch.sigmoid((c1 - axis) / soft)
+            out[index, 6] = rows[:, None] * cols[None, :]
+    if previous is not None:
+        out[:, 7] = previous
+    return out
+
+
+def gaussians(points: Sequence[Points], sigma: float, size: int) -> torch.Tensor:
+    """Maximum over points of ``exp(-d^2 / (2 sigma^2))``: ``(B, S, S)`` float32, sigma in canvas pixels."""
+    out = torch.zeros(len(points), size, size)
+    most = max((len(p) for p in points), default=0)
+    if not most:
+        return out
+    padded = np.full((len(points), most, 2), 1e6, np.float32)  # far away: contributes nothing
+    for index, marks in enumerate(points):
+        padded[index, : len(marks)] = marks
+    axis = torch.arange(size, dtype=torch.float32)
+    along = torch.exp(-((axis - torch.from_numpy(padded)[..., None]) ** 2) / (2 * sigma**2))  # (B, N, 2, S)
+    for index in range(most):  # one point at a time: memory stays that of one map
+        out = torch.maximum(out, along[:, index, 0, :, None] * along[:, index, 1, None, :])
+    return out
+
+
+def sample_stroke(line: Points, spacing: float) -> Points:
+    """Points along an ``(N, 2)`` polyline, at most ``spacing`` apart."""
+    if len(line) < 2:
+        return line
+    lengths = np.linalg.norm(np.diff(line, axis=0), axis=1)
+    along = np.concatenate([[0.0], np.cumsum(lengths)])
+    count = max(2, int(np.ceil(along[-1] / spacing)) + 1)
+    at = np.linspace(0, along[-1], count)
+    return np.column_stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)])

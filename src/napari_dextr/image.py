@@ -1,0 +1,204 @@
+"""Image planes: any real image, read one region at a time, as the RGB that its viewer sees.
+
+An `ImagePlane` wraps what napari or a file gives - numpy, dask or zarr, grey, RGB(A) or channels, 8 or 16 bit,
+bool or float with NaN, one array or the levels of a pyramid - and hands out float32 RGB in 0..255. Only the
+asked-for region is ever read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ImageError
+from .prompt import Region
+
+Pixels = npt.NDArray[np.float32]
+
+_COARSEST_STEP_READ_IN_FULL = 2  # a plain array is decimated only where this many pixels remain per canvas pixel
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Pixels read from a plane: pixel ``(i, j)`` lies at ``origin + spacing * (i, j)`` of the plane."""
+
+    pixels: Pixels
+    origin: tuple[float, float]
+    spacing: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePlane:
+    """One plane of an image, read lazily. Make it with `as_plane`.
+
+    Attributes
+    ----------
+    levels : tuple of array-like
+        ``(H, W)`` or ``(H, W, C)`` arrays, finest first; each needs only ``shape``, ``dtype`` and slicing.
+    channels : tuple of int or None
+        Which channels of the last axis become red, green and blue; None for a plane without a channel axis.
+        Two channels give (a, b, mean).
+    limits : tuple of float or None
+        Contrast limits ``(low, high)``: the intensities shown as black and as white.
+    """
+
+    levels: tuple[Any, ...]
+    channels: tuple[int, ...] | None
+    limits: tuple[float, float] | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the finest level, pixels."""
+        return int(self.levels[0].shape[0]), int(self.levels[0].shape[1])
+
+    def read(self, region: Region) -> Pixels:
+        """Read a region of the finest level as ``(h, w, 3)`` float32 RGB in 0..255."""
+        return self._display(self._fetch(self.levels[0], region, 1))
+
+    def read_coarse(self, region: Region, step: int) -> Block:
+        """Read a region for a use that needs only one pixel in ``step``, at least two where there are more.
+
+        A pyramid answers from the coarsest level that is still fine enough. A single array is decimated, so
+        that a huge object costs no more than a large one.
+        """
+        if step <= 1:
+            rows, cols = region
+            return Block(self.read(region), (float(rows.start), float(cols.start)), (1.0, 1.0))
+        height, width = self.shape
+        level, factors = self.levels[0], (1.0, 1.0)
+        for candidate in self.levels[1:]:
+            ratio = (height / candidate.shape[0], width / candidate.shape[1])
+            if max(ratio) <= step:
+                level, factors = candidate, ratio
+        stride = max(1, int(step / max(factors) / _COARSEST_STEP_READ_IN_FULL))
+        parts = []
+        for part, factor, extent in zip(region, factors, level.shape, strict=False):
+            start = min(int(part.start / factor), extent - 1)
+            stop = max(start + 1, min(int(np.ceil(part.stop / factor)), extent))
+            parts.append(slice(start, stop))
+        rows, cols = parts
+        pixels = self._display(self._fetch(level, (rows, cols), stride))
+        # A level's pixel covers `factor` fine pixels: centres are related by (p + 0.5) / factor - 0.5.
+        origin = ((rows.start + 0.5) * factors[0] - 0.5, (cols.start + 0.5) * factors[1] - 0.5)
+        return Block(pixels, origin, (stride * factors[0], stride * factors[1]))
+
+    def _fetch(self, level: Any, region: Region, stride: int) -> npt.NDArray[Any]:
+        rows, cols = region
+        try:
+            block = level[rows.start : rows.stop : stride, cols.start : cols.stop : stride]
+            return np.asarray(block)
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise ImageError(
+                f"The image could not be read here ({error}); check that its file is still there."
+            ) from error
+
+    def _display(self, block: npt.NDArray[Any]) -> Pixels:
+        """RGB in 0..255 as the viewer shows it; NaN becomes the darkest value of the block."""
+        if self.channels is not None:
+            block = block[..., list(self.channels)]
+        values = _to_255(block, self.limits)
+        if values.ndim == 2:
+            values = values[..., None]
+        if values.shape[-1] == 2:
+            values = np.concatenate([values, values.mean(axis=-1, keepdims=True)], axis=-1)
+        return np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:2], 3)))
+
+
+def as_plane(
+    image: Any, *, channels: Sequence[int] | None = None, limits: tuple[float, float] | None = None
+) -> ImagePlane:
+    """Wrap an image plane.
+
+    Parameters
+    ----------
+    image : array-like, or sequence of array-like
+        ``(H, W)`` or ``(H, W, C)``: numpy, dask, zarr or anything that slices; a list is read as the levels of
+        a pyramid, finest first. One channel is grey, two are (a, b, mean), three RGB, four RGBA (alpha is dropped).
+    channels : sequence of int, optional
+        One to three indices into the last axis; needed where it has more than four.
+    limits : (low, high), optional
+        Contrast limits. Without them 8-bit images are taken as they are; float images within 0..1 or 0..255
+        likewise; everything else is stretched between the extremes of the part that is read.
+
+    Raises
+    ------
+    ImageError
+        If the image is empty, too small, not an image plane or not numeric.
+    """
+    if isinstance(image, ImagePlane):
+        return image
+    pyramid = isinstance(image, (list, tuple)) or type(image).__name__ == "MultiScaleData"
+    if pyramid and len(image) and all(hasattr(level, "shape") for level in image):
+        levels = tuple(image)
+    else:
+        levels = (image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image),)
+    first = levels[0]
+    shape = tuple(int(extent) for extent in first.shape)
+    if len(shape) not in (2, 3):
+        raise ImageError(
+            f"An image plane has 2 axes, or 3 with channels last; this one has shape {shape}. Pick one plane of it."
+        )
+    if min(shape) == 0:
+        raise ImageError(f"The image is empty (shape {shape}); open another one.")
+    if min(shape[:2]) < 2:
+        raise ImageError(f"The image has only {shape[0]} x {shape[1]} pixels; an object needs at least 2 x 2.")
+    if np.dtype(first.dtype).kind not in "buif":
+        raise ImageError(f"The image holds values of type '{first.dtype}'; convert it to integers or floats.")
+    if len(shape) == 3:
+        chosen: tuple[int, ...] | None = _choose_channels(shape, channels)
+    elif channels is not None and tuple(channels) not in ((), (0,)):
+        raise ImageError("The image has no channel axis, so no channels can be chosen.")
+    else:
+        chosen = None
+    if limits is not None:
+        low, high = (float(value) for value in limits)
+        if not (np.isfinite(low) and np.isfinite(high) and low < high):
+            raise ImageError(f"The contrast limits ({low}, {high}) must be two finite numbers, the lower one first.")
+        limits = (low, high)
+    return ImagePlane(levels, chosen, limits)
+
+
+def _choose_channels(shape: tuple[int, ...], channels: Sequence[int] | None) -> tuple[int, ...]:
+    count = shape[2]
+    if channels is None:
+        if count > 4:
+            raise ImageError(
+                f"The image has shape {shape}, that is {count} channels in its last axis; "
+                "choose one to three of them (channels), or pass one plane of a stack."
+            )
+        return tuple(range(min(count, 3)))
+    chosen = tuple(int(channel) for channel in channels)
+    if not 1 <= len(chosen) <= 3 or any(not -count <= channel < count for channel in chosen):
+        raise ImageError(f"Choose one to three channels between 0 and {count - 1}; got {chosen}.")
+    return chosen
+
+
+def _to_255(block: npt.NDArray[Any], limits: tuple[float, float] | None) -> Pixels:
+    if block.dtype == np.uint8 and limits in (None, (0.0, 255.0)):
+        return block.astype(np.float32)
+    if block.dtype == bool:
+        return block.astype(np.float32) * 255
+    finite = np.isfinite(block) if block.dtype.kind == "f" else None
+    if finite is not None and finite.all():
+        finite = None
+    seen = block if finite is None else block[finite]
+    if not seen.size:
+        return np.zeros(block.shape, np.float32)
+    darkest, brightest = float(seen.min()), float(seen.max())
+    if finite is not None:
+        block = np.nan_to_num(block, nan=darkest, posinf=brightest, neginf=darkest)
+    if limits is not None:
+        low, high = limits
+    elif block.dtype.kind == "f" and darkest >= 0 and brightest <= 255:
+        low, high = 0.0, (1.0 if brightest <= 1 else 255.0)
+    else:
+        low, high = darkest, brightest
+    # float64: a 32-bit integer or a float with a large offset would lose its contrast in float32; divided before
+    # the difference is taken, because the extremes of a float may lie farther apart than any float is large
+    span = high / 255 - low / 255
+    scaled = (block.astype(np.float64) / 255 - low / 255) / (span if span > 0 else 1.0) * 255
+    return np.clip(scaled, 0, 255).astype(np.float32)

@@ -1,0 +1,124 @@
+"""Reading image files: whole, or lazily where the format allows it."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import ImageError
+
+_TIFF = (".tif", ".tiff")
+
+
+def read_image(path: str | os.PathLike[str]) -> Any:
+    """Read an image file as an array: ``(H, W)``, ``(H, W, C)``, or more axes for a stack.
+
+    PNG, JPEG and whatever else imageio opens; TIFF through tifffile; ``.npy``.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing or is no image that can be read.
+    """
+    file = Path(path)
+    if not file.exists():
+        raise ImageError(f"There is no file '{file}'; check the path.")
+    if file.is_dir():
+        raise ImageError(f"'{file}' is a folder; give the path of one image file.")
+    try:
+        if file.suffix.lower() == ".npy":
+            return np.load(file, allow_pickle=False)
+        if file.suffix.lower() in _TIFF:
+            import tifffile
+
+            return tifffile.imread(file)
+        import imageio.v3
+
+        return np.asarray(imageio.v3.imread(file))
+    except Exception as error:  # every decoder has errors of its own; all mean the same to a user
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ImageError(
+            f"'{file}' cannot be read as an image ({reason}); open and save it again as PNG or TIFF."
+        ) from None
+
+
+def open_image(path: str | os.PathLike[str]) -> Any:
+    """Open one image plane; of large files only the part that is used is read, where the format allows it.
+
+    Uncompressed TIFF is mapped into memory, tiled TIFF read by tiles (where zarr is installed), a zarr folder by
+    chunks; everything else is read whole with `read_image`. Channels come last, wherever the file has them.
+
+    Returns
+    -------
+    array-like
+        ``(H, W)`` or ``(H, W, C)``, or a list of pyramid levels of an OME-Zarr folder.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, cannot be read, or holds a stack instead of a plane.
+    """
+    file = Path(path)
+    if file.is_dir():
+        return _open_zarr(file)
+    if file.suffix.lower() not in _TIFF or not file.exists():
+        return read_image(file)
+    try:
+        return _open_tiff(file)
+    except ImageError:
+        raise
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ImageError(f"'{file}' cannot be read as a TIFF ({reason}); open and save it again.") from None
+
+
+def _open_tiff(file: Path) -> Any:
+    import tifffile
+
+    with tifffile.TiffFile(file) as tiff:
+        series = tiff.series[0]
+        axes = "".join(axis for axis, extent in zip(series.axes, series.shape, strict=True) if extent > 1)
+        if len(axes) < 2:  # a line or a point: the reader of planes says what is wrong with it
+            return series.asarray()
+        if sorted(axes) not in (["X", "Y"], ["S", "X", "Y"], ["C", "X", "Y"]):
+            raise ImageError(
+                f"'{file}' holds a stack with axes {series.axes} and shape {series.shape}; save the plane you want, "
+                "or open the file in napari."
+            )
+        whole = axes == series.axes
+        if whole and series.dataoffset is not None and series.keyframe.is_memmappable:
+            array: Any = tifffile.memmap(file, mode="r", series=0)
+        elif series.keyframe.is_tiled and whole and axes in ("YX", "YXS") and find_spec("zarr"):
+            return _tiles(file)
+        else:
+            array = np.squeeze(series.asarray())
+    return array if axes[-1] in "SC" or len(axes) == 2 else np.moveaxis(array, 0, -1)
+
+
+def _tiles(file: Path) -> Any:
+    import tifffile
+    import zarr
+
+    return zarr.open(tifffile.imread(file, aszarr=True, series=0, level=0), mode="r")
+
+
+def _open_zarr(folder: Path) -> Any:
+    if not find_spec("zarr"):
+        raise ImageError(f"'{folder}' is a folder; to read it as a zarr image, install the package zarr.")
+    import zarr
+
+    try:
+        opened: Any = zarr.open(str(folder), mode="r")
+        if hasattr(opened, "shape"):
+            return opened
+        attributes = dict(opened.attrs)
+        scales = attributes.get("ome", attributes)["multiscales"][0]["datasets"]
+        return [opened[scale["path"]] for scale in scales]
+    except Exception as error:
+        raise ImageError(
+            f"'{folder}' is not a zarr image ({type(error).__name__}); give the path of an image file or a zarr array."
+        ) from None

@@ -1,0 +1,94 @@
+"""Writing: completely or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+import pytest
+
+from napari_dextr.errors import DataError, OutputError
+from napari_dextr.files import atomic_write, make_folder
+
+
+def test_a_new_file_appears_whole_and_alone(tmp_path):
+    with atomic_write(tmp_path / "a.txt") as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".txt"
+        temporary.write_text("whole", encoding="utf-8")
+        assert not (tmp_path / "a.txt").exists()
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "whole"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [DataError("stop"), ValueError("stop"), KeyboardInterrupt()])
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path, error):
+    (tmp_path / "a.txt").write_text("old", encoding="utf-8")
+    with pytest.raises(type(error)), atomic_write(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half", encoding="utf-8")
+        raise error
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "disk is full"),
+        (errno.EACCES, "may not be written"),
+        (errno.EROFS, "read-only"),
+        (errno.EIO, "a.txt"),
+    ],
+)
+def test_errors_of_the_disk_say_what_to_do(tmp_path, number, words):
+    with pytest.raises(OutputError, match=words) as caught, atomic_write(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half", encoding="utf-8")
+        raise OSError(number, os.strerror(number))
+    assert "a.txt" in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_missing_folder_and_a_folder_in_the_way_are_named(tmp_path):
+    with pytest.raises(OutputError, match="folder does not exist"), atomic_write(tmp_path / "no" / "a.txt"):
+        pytest.fail("the block must not run")
+    with pytest.raises(OutputError, match="folder of that name"), atomic_write(tmp_path):
+        pytest.fail("the block must not run")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_ordinary_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="not an ordinary file"), atomic_write(tmp_path / "pipe"):
+        pytest.fail("the block must not run")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_links_and_permissions_stay(tmp_path):
+    target = tmp_path / "target.txt"
+    target.write_text("old", encoding="utf-8")
+    target.chmod(0o640)
+    (tmp_path / "link.txt").symlink_to(target)
+    with atomic_write(tmp_path / "link.txt") as temporary:
+        temporary.write_text("new", encoding="utf-8")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert target.read_text(encoding="utf-8") == "new"
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights")
+def test_a_new_file_gets_the_rights_of_any_other(tmp_path):
+    (tmp_path / "other.txt").touch()
+    with atomic_write(tmp_path / "a.txt") as temporary:
+        temporary.touch(mode=0o600)
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "other.txt").stat().st_mode
+
+
+def test_folders_are_made_with_their_parents_once(tmp_path):
+    assert make_folder(tmp_path / "a" / "b").is_dir()
+    assert make_folder(tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is a file"):
+        make_folder(tmp_path / "file")
+    with pytest.raises(OutputError, match="cannot be made|is a file"):
+        make_folder(tmp_path / "file" / "below")

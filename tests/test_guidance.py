@@ -1,0 +1,114 @@
+"""Guidance channels: right channel, right place, zero where a mark is absent."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_dextr.frame import Frame
+from napari_dextr.guidance import BROAD, CHANNELS, NARROW, draw, encode, gaussians, sample_stroke
+from napari_dextr.prompt import Prompt
+
+SHAPE = (200, 220)
+EXTREMES = [(40.25, 100), (90, 60), (150, 110), (95, 160)]
+
+
+def frame_of(prompt, size=128):
+    return Frame.around(prompt.bounds, size, SHAPE)
+
+
+def peak(channel):
+    return np.unravel_index(int(channel.argmax()), channel.shape)
+
+
+def test_extremes_fill_the_outline_channels_and_the_box():
+    prompt = Prompt.extreme(EXTREMES)
+    channels = encode(prompt, frame_of(prompt))
+    assert channels.shape == (CHANNELS, 128, 128)
+    assert [bool(channel.any()) for channel in channels] == [True, True, False, False, False, False, True, False]
+
+
+def test_a_gaussian_peaks_at_the_point_with_its_deviation():
+    sigma = 4.0
+    canvas = gaussians([np.array([[20.0, 30.0]])], sigma, 64)[0]
+    assert peak(canvas) == (20, 30)
+    assert canvas[20, 30] == 1
+    assert canvas[20, 34] == pytest.approx(np.exp(-0.5), abs=1e-5)
+
+
+def test_points_are_not_rounded():
+    left, right = gaussians([np.array([[20.0, 30.25]])], 1.5, 64)[0][20, 29:32:2]
+    assert right > left
+
+
+def test_narrow_and_broad_scale_with_the_canvas():
+    prompt = Prompt.extreme(EXTREMES)
+    for size in (128, 256):
+        channels = encode(prompt, frame_of(prompt, size))
+        row, col = np.round(frame_of(prompt, size).to_canvas(EXTREMES[1])[0]).astype(int)
+        for channel, share in ((0, NARROW), (1, BROAD)):
+            beside = channels[channel, row, col + round(share * size)]
+            assert beside == pytest.approx(np.exp(-0.5), abs=0.2)
+
+
+def test_several_points_are_combined_by_their_maximum():
+    points = np.array([[10.0, 10.0], [10.0, 14.0]])
+    both = gaussians([points], 3.0, 32)[0]
+    each = gaussians([points[:1], points[1:]], 3.0, 32)
+    torch.testing.assert_close(both, torch.maximum(each[0], each[1]))
+
+
+def test_clicks_and_strokes_fill_their_channels():
+    prompt = Prompt.extreme(EXTREMES).with_inside([(95, 110)]).with_outside([(50, 70)])
+    channels = encode(prompt, frame_of(prompt))
+    frame = frame_of(prompt)
+    np.testing.assert_allclose(peak(channels[2]), frame.to_canvas([(95, 110)])[0], atol=0.6)
+    np.testing.assert_allclose(peak(channels[4]), frame.to_canvas([(50, 70)])[0], atol=0.6)
+    stroke = Prompt.box(40, 60, 150, 160).with_inside_stroke([(60, 100), (120, 110)])
+    drawn = encode(stroke, frame_of(stroke))[2]
+    for share in (0, 0.3, 0.6, 1):
+        at = frame_of(stroke).to_canvas([(60 + 60 * share, 100 + 10 * share)])[0].round().astype(int)
+        assert drawn[tuple(at)] > 0.6
+
+
+def test_inside_outside_marks_four_corners_and_a_centre():
+    prompt = Prompt.inside_outside((95, 110), (40, 60), (150, 160))
+    frame = frame_of(prompt)
+    channels = encode(prompt, frame)
+    assert not channels[0].any()
+    for corner in ((40, 60), (40, 160), (150, 160), (150, 60)):
+        assert channels[4][tuple(frame.to_canvas([corner])[0].round().astype(int))] > 0.5
+
+
+def test_the_box_map_is_one_inside_and_zero_outside():
+    prompt = Prompt.box(40, 60, 150, 160)
+    frame = frame_of(prompt)
+    box = encode(prompt, frame)[6]
+    centre, beyond = frame.to_canvas([(95, 110), (30, 110)]).round().astype(int)
+    assert box[tuple(centre)] == pytest.approx(1, abs=1e-3)
+    assert box[tuple(beyond)] < 1e-2
+
+
+def test_an_earlier_mask_fills_the_last_channel():
+    probability = np.full((50, 40), 0.7, np.float32)
+    prompt = Prompt.box(40, 60, 150, 160).with_mask(probability, (slice(60, 110), slice(80, 120)))
+    channels = encode(prompt, frame_of(prompt))
+    assert channels[7].max() == pytest.approx(0.7, abs=1e-6)
+    assert channels[7][0, 0] == 0
+
+
+def test_a_batch_is_drawn_sample_by_sample():
+    none = np.zeros((0, 2))
+    drawn = draw([np.array([[5.0, 5.0]]), none], [none, none], [none, none], [None, (4.0, 4.0, 20.0, 20.0)], None, 32)
+    assert drawn[0, 0].any()
+    assert not drawn[1, 0].any()
+    assert not drawn[0, 6].any()
+    assert drawn[1, 6].any()
+
+
+def test_strokes_are_sampled_closely():
+    line = sample_stroke(np.array([[0.0, 0.0], [0.0, 10.0], [5.0, 10.0]]), 1.5)
+    assert np.linalg.norm(np.diff(line, axis=0), axis=1).max() <= 1.5 + 1e-9
+    np.testing.assert_array_equal(line[[0, -1]], [[0, 0], [5, 10]])
+    np.testing.assert_array_equal(sample_stroke(np.array([[3.0, 4.0]]), 1.0), [[3, 4]])

@@ -1,0 +1,224 @@
+"""Segmentation end to end: any image, any prompt the model takes, one sentence for what it does not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from napari_dextr import Prompt, UnsupportedMarkError, load_model
+from napari_dextr.errors import ImageError, PromptError
+from napari_dextr.metrics import iou
+from napari_dextr.postprocess import PostProcess
+from napari_dextr.prompt import MARKS
+from napari_dextr.segmenter import Segmenter
+from napari_dextr.simulation import Simulator
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def picture():
+    """A bright, textured blob on a dark ground, and its mask."""
+    rng = np.random.default_rng(0)
+    rows, cols = np.mgrid[:240, :260]
+    radius = 55 + 8 * np.sin(3 * np.arctan2(rows - 118, cols - 131))
+    mask = np.hypot(rows - 118, cols - 131) < radius
+    image = 50 + 110 * mask + rng.normal(0, 8, mask.shape)
+    return np.stack([image, image * 0.8, image * 0.6], axis=-1).clip(0, 255).astype(np.uint8), mask
+
+
+def extremes(mask):
+    return Simulator().extreme(mask)
+
+
+def test_the_mask_fits_the_object(model, picture):
+    image, mask = picture
+    result = model.segment(image, extremes(mask))
+    assert result.full_mask().shape == mask.shape
+    assert result.full_mask().dtype == bool
+    assert iou(result.full_mask(), mask) > 0.9
+    assert 0 <= result.score <= 1
+    assert result.model == "embedded"
+    assert result.mask.shape == result.probability.shape
+    assert result.probability.dtype == np.float32
+    np.testing.assert_array_equal(result.full_mask()[result.region], result.mask)
+    assert result.full_mask().sum() == result.mask.sum()
+
+
+def test_the_embedded_model_takes_every_mark(model):
+    assert set(model.spec.marks) == set(MARKS)
+
+
+@pytest.mark.parametrize("kind", ["box", "inside_outside", "clicks", "strokes", "five", "three"])
+def test_every_prompt_finds_the_object(model, picture, kind):
+    image, mask = picture
+    simulator = Simulator(0)
+    prompt = {
+        "box": lambda: simulator.box(mask),
+        "inside_outside": lambda: simulator.inside_outside(mask),
+        "clicks": lambda: Prompt.clicks([(118, 131), (100, 110)], [(10, 10), (230, 250)]),
+        "strokes": lambda: Prompt.strokes([[(90, 110), (118, 131), (140, 150)]], [[(5, 5), (5, 200)]]),
+        "five": lambda: extremes(mask).with_boundary([(118 + 39, 131 + 39)]),
+        "three": lambda: Prompt.extreme([(66, 104), (66, 158), (176, 131)]),
+    }[kind]()
+    result = model.segment(image, prompt)
+    assert iou(result.full_mask(), mask) > (0.6 if kind in ("clicks", "strokes", "three") else 0.85)
+
+
+def test_a_correction_with_the_earlier_mask_helps(model):
+    """An ellipse around a face is no object of the photograph, so something is left to correct."""
+    image = data.astronaut()
+    rows, cols = np.mgrid[:512, :512]
+    truth = ((rows - 100) / 95) ** 2 + ((cols - 225) / 65) ** 2 < 1
+    first = model.segment(image, extremes(truth))
+    found = Simulator().correction(truth, first.full_mask())
+    assert found is not None
+    kind, point = found
+    prompt = first.prompt.with_inside([point]) if kind == "inside" else first.prompt.with_outside([point])
+    second = model.segment(image, prompt.with_mask(first.probability, first.region))
+    row, col = np.round(point).astype(int)
+    assert second.full_mask()[row, col] == (kind == "inside")
+
+
+@pytest.mark.parametrize("shift", [(7, 0), (0, -13), (31, 22)])
+def test_shifting_the_image_shifts_the_mask(model, picture, shift):
+    image, mask = picture
+    moved = np.roll(image, shift, axis=(0, 1))
+    points = extremes(mask).extreme_points
+    first = model.segment(image, Prompt.extreme(points))
+    second = model.segment(moved, Prompt.extreme(points + shift))
+    rolled = np.roll(first.full_mask(), shift, axis=(0, 1))
+    assert iou(second.full_mask(), rolled) > 0.999
+
+
+def test_the_order_of_the_points_does_not_matter(model, picture):
+    image, mask = picture
+    points = extremes(mask).extreme_points
+    first, second = (model.segment(image, Prompt.extreme(p)).probability for p in (points, points[[2, 0, 3, 1]]))
+    np.testing.assert_allclose(first, second, atol=1e-5)
+
+
+def variants(image):
+    import dask.array as da
+
+    grey = image[..., 0]
+    with_nan = grey.astype(np.float32)
+    with_nan[:20, :20] = np.nan
+    return {
+        "grey": grey,
+        "rgba": np.dstack([image, np.full(grey.shape, 255, np.uint8)]),
+        "uint16": grey.astype(np.uint16) * 200 + 300,
+        "int32": grey.astype(np.int32) * 1000 - 50_000,
+        "bool": grey > 105,
+        "float01": grey / np.float32(255),
+        "float64": grey * 3.7 - 1000,
+        "float with NaN": with_nan,
+        "two channels": image[..., :2],
+        "channels last of one": grey[..., None],
+        "dask": da.from_array(image, chunks=(64, 64, 3)),
+        "big endian": grey.astype(">u2"),
+        "pyramid": [image, image[::2, ::2], image[::4, ::4]],
+        "strided": np.asfortranarray(image),
+    }
+
+
+@pytest.mark.parametrize("kind", variants(np.zeros((4, 4, 3), np.uint8)))
+def test_every_kind_of_image_works(model, picture, kind):
+    image, mask = picture
+    result = model.segment(variants(image)[kind], extremes(mask))
+    assert iou(result.full_mask(), mask) > 0.88
+
+
+def test_zarr_and_a_choice_of_channels(model, picture, tmp_path):
+    import zarr
+
+    image, mask = picture
+    many = np.concatenate([np.zeros_like(image), image], axis=-1)
+    stored = zarr.open(str(tmp_path / "i.zarr"), mode="w", shape=many.shape, chunks=(64, 64, 6), dtype="u1")
+    stored[...] = many
+    result = model.segment(stored, extremes(mask), channels=(3, 4, 5))
+    np.testing.assert_array_equal(result.mask, model.segment(image, extremes(mask)).mask)
+
+
+def test_contrast_limits_decide_what_is_seen(model, picture):
+    image, mask = picture
+    faint = (image[..., 0].astype(np.uint16) + 20_000).astype(np.uint16)
+    faint[0, 0] = 65_535
+    result = model.segment(faint, extremes(mask), limits=(20_000, 20_255))
+    assert iou(result.full_mask(), mask) > 0.88
+
+
+def test_objects_at_the_border_stay_inside_the_image(model, picture):
+    image, mask = picture
+    part, truth = image[100:, 120:], mask[100:, 120:]
+    result = model.segment(part, extremes(truth))
+    assert iou(result.full_mask(), truth) > 0.85
+
+
+def test_points_a_little_outside_the_image_are_fine(model, picture):
+    image, mask = picture
+    part, truth = image[:, 131:], mask[:, 131:]
+    points = extremes(truth).extreme_points.copy()
+    points[1, 1] = -6.0
+    assert model.segment(part, Prompt.extreme(points)).full_mask().shape == truth.shape
+
+
+@pytest.mark.parametrize(
+    ("image", "error", "words"),
+    [
+        (np.zeros((0, 0)), ImageError, "empty"),
+        (np.zeros((1, 1)), ImageError, "1 x 1"),
+        (np.zeros((40, 40), complex), ImageError, "complex"),
+        (np.zeros((40, 40, 9)), ImageError, "9 channels"),
+        (np.zeros((10, 10)), PromptError, "outside the image"),
+    ],
+)
+def test_bad_images_are_one_sentence(model, image, error, words):
+    with pytest.raises(error, match=words):
+        model.segment(image, Prompt.extreme([(60, 150), (118, 80), (170, 130), (118, 180)]))
+
+
+def test_an_unsupported_mark_names_itself_and_who_takes_it(picture):
+    from napari_dextr.models.compact import CompactNet
+    from napari_dextr.models.spec import ModelSpec
+
+    spec = ModelSpec(name="four-points", architecture="compact", canvas=64, marks=("extreme",))
+    small = Segmenter(CompactNet(), spec, device="cpu")
+    with pytest.raises(UnsupportedMarkError, match=r"'four-points' does not take box marks.*embedded") as caught:
+        small.segment(picture[0], Prompt.box(10, 10, 60, 60))
+    assert caught.value.mark == "box"
+    assert "embedded" in caught.value.models
+
+
+def test_threshold_and_clean_up_need_no_network(model, picture, monkeypatch):
+    image, mask = picture
+    result = model.segment(image, extremes(mask))
+    monkeypatch.setattr(model, "runtime", None)
+    areas = [result.with_threshold(t).mask.sum() for t in (0.1, 0.5, 0.9)]
+    assert areas[0] >= areas[1] >= areas[2] > 0
+    tidy = result.with_post(PostProcess(fill_holes=math.inf, remove_islands=50, keep_marked=True))
+    assert iou(tidy.full_mask(), mask) > 0.9
+    assert result.post == PostProcess()
+
+
+def test_lower_precision_agrees(model, picture):
+    image, mask = picture
+    full = load_model(device="cpu", precision="full").segment(image, extremes(mask))
+    reduced = load_model(device="cpu", precision="reduced").segment(image, extremes(mask))
+    assert iou(full.full_mask(), reduced.full_mask()) > 0.98
+
+
+def test_the_network_is_not_changed_by_use(model, picture):
+    image, mask = picture
+    first = model.segment(image, extremes(mask)).probability
+    with torch.random.fork_rng():
+        torch.manual_seed(99)
+        second = model.segment(image, extremes(mask)).probability
+    np.testing.assert_array_equal(first, second)
