@@ -1,0 +1,89 @@
+"""The house pipeline: what is looked at, and how intensities are standardised."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_dextr.image import as_plane
+from napari_dextr.models.house import HousePipeline, normalise, working_bounds
+from napari_dextr.models.spec import ModelSpec
+from napari_dextr.prompt import MARKS, Prompt
+
+SPEC = ModelSpec(name="test", architecture="compact", canvas=64, marks=MARKS)
+EXTREMES = [(20, 50), (60, 25), (90, 50), (60, 80)]
+
+
+def test_the_input_has_colours_and_guidance():
+    image = np.random.default_rng(0).integers(0, 256, (120, 110, 3), np.uint8)
+    inputs, frame = HousePipeline().read(as_plane(image), Prompt.extreme(EXTREMES), SPEC)
+    assert inputs.shape == (1, 11, 64, 64)
+    assert inputs.dtype == torch.float32
+    assert frame.size == 64
+    assert inputs[0, 3].max() > 0.8
+
+
+def test_only_the_crop_is_read():
+    class Source:
+        shape, dtype, ndim = (50_000, 50_000), np.dtype("u1"), 2
+        read = 0
+
+        def __getitem__(self, key):
+            rows, cols = (len(range(*part.indices(50_000))) for part in key)
+            self.read += rows * cols
+            return np.zeros((rows, cols), np.uint8)
+
+    source = Source()
+    points = np.array(EXTREMES) + 30_000
+    _inputs, frame = HousePipeline().read(as_plane(source), Prompt.extreme(points), SPEC)
+    probability, region = HousePipeline().paste(torch.zeros(1, 1, 32, 32), frame, Prompt.extreme(points), SPEC)
+    assert source.read < 150 * 150
+    assert probability.shape == tuple(part.stop - part.start for part in region)
+    assert max(probability.shape) < 150
+
+
+def test_standardising_is_blind_to_brightness_and_contrast():
+    pixels = torch.rand(2, 3, 16, 16) * 100
+    inside = torch.ones(2, 16, 16, dtype=torch.bool)
+    inside[:, :4] = False
+    first = normalise(pixels, inside)
+    torch.testing.assert_close(first, normalise(pixels * 2.5 + 7, inside), atol=1e-4, rtol=0)
+    assert not first[:, :, :4].any()
+    there = first[:, :, 4:]
+    torch.testing.assert_close(there.mean(dim=(2, 3)), torch.zeros(2, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(there.pow(2).mean(dim=(1, 2, 3)), torch.ones(2), atol=1e-4, rtol=0)
+
+
+def test_a_flat_crop_is_not_blown_up():
+    flat = normalise(torch.full((1, 3, 8, 8), 90.0) + 0.01 * torch.randn(1, 3, 8, 8), torch.ones(1, 8, 8, dtype=bool))
+    assert flat.abs().max() < 0.1
+
+
+def test_bounds_come_from_the_marks():
+    assert working_bounds(Prompt.extreme(EXTREMES), (120, 110)) == (20, 25, 90, 80)
+    assert working_bounds(Prompt.box(10, 20, 60, 80), (120, 110)) == (10, 20, 60, 80)
+
+
+def test_an_inside_click_beyond_the_box_widens_it():
+    assert working_bounds(Prompt.extreme(EXTREMES).with_inside([(100, 50)]), (120, 110)) == (20, 25, 100, 80)
+
+
+def test_an_outside_click_does_not_widen_the_box():
+    assert working_bounds(Prompt.extreme(EXTREMES).with_outside([(5, 5)]), (120, 110)) == (20, 25, 90, 80)
+
+
+@pytest.mark.parametrize("shape", [(60, 80), (1000, 2000)])
+def test_clicks_alone_look_at_a_window(shape):
+    click = (shape[0] / 2, shape[1] / 3)
+    r0, c0, r1, c1 = working_bounds(Prompt.clicks([click]), shape)
+    assert r0 < click[0] < r1
+    assert c0 < click[1] < c1
+    assert r1 - r0 <= min(384, shape[0])
+
+
+def test_clicks_on_an_earlier_mask_look_at_the_mask():
+    probability = np.zeros((50, 60), np.float32)
+    probability[10:20, 30:50] = 0.9
+    prompt = Prompt.clicks([(115, 240)]).with_mask(probability, (slice(100, 150), slice(200, 260)))
+    assert working_bounds(prompt, (400, 400)) == (110, 230, 119, 249)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_dextr.errors import ModelError
+from napari_dextr.models import registry
+from napari_dextr.models.checkpoint import write_checkpoint
+from napari_dextr.models.compact import CompactNet
+from napari_dextr.models.spec import ModelSpec
+
+OPTIONS = {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1, 1], "decoder": 8, "pools": [1, 2]}
+SPEC = ModelSpec(name="embedded", architecture="compact", options=OPTIONS, marks=("extreme", "inside"))
+PUBLISHED = ("dextr-pascal-sbd", "dextr-pascal", "dextr-coco")
+
+
+@pytest.fixture
+def embedded(tmp_path, monkeypatch):
+    """An installation with small embedded weights."""
+    path = write_checkpoint(tmp_path / "embedded.safetensors", CompactNet(**OPTIONS), SPEC)
+    monkeypatch.setattr(registry, "EMBEDDED_FILE", path)
+    registry._embedded.cache_clear()
+    yield path
+    registry._embedded.cache_clear()
+
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch):
+    """An installation without the embedded weights."""
+    monkeypatch.setattr(registry, "EMBEDDED_FILE", tmp_path / "none.safetensors")
+    registry._embedded.cache_clear()
+
+
+def test_the_embedded_model_comes_first(embedded):
+    assert [entry.name for entry in registry.entries()] == ["embedded", *PUBLISHED]
+    assert registry.find("embedded").spec == SPEC
+    assert registry.find("embedded").url is None
+    assert registry.find("embedded").size == embedded.stat().st_size
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_models_say_what_they_are(name):
+    entry = registry.find(name)
+    assert entry.name == entry.spec.name == name
+    assert entry.licence == "MIT"
+    assert entry.url is not None
+    assert entry.url.startswith("https://")
+    assert entry.url.endswith(entry.file_name)
+    assert entry.file_name.endswith(".pth")
+    assert entry.trained_on
+    assert "CVPR 2018" in entry.citation
+    assert 0.8 < (entry.iou or 0) < 0.95
+    assert entry.spec.marks == ("extreme",)
+
+
+def test_a_typing_slip_is_answered_with_the_nearest_name():
+    with pytest.raises(ModelError, match="Did you mean 'dextr-coco'") as caught:
+        registry.find("DEXTR_coko")
+    for name in PUBLISHED:
+        assert name in str(caught.value)
+
+
+def test_a_wild_name_is_answered_with_the_list_alone():
+    with pytest.raises(ModelError, match="known models are") as caught:
+        registry.find("xyzzy")
+    assert "Did you mean" not in str(caught.value)
+
+
+def test_missing_embedded_weights_are_no_unknown_name(bare):
+    with pytest.raises(ModelError, match="missing from this installation"):
+        registry.find("embedded")
+
+
+def test_models_taking_a_mark(embedded):
+    assert registry.models_taking("inside") == ("embedded",)
+    assert registry.models_taking("extreme") == ("embedded", *PUBLISHED)
+    assert registry.models_taking("stroke") == ()
+
+
+def test_every_name_leads_somewhere():
+    for table in (registry.ARCHITECTURES, registry.PIPELINES):
+        for key in table:
+            assert callable(registry._look_up(table, key, "thing"))
+    for name in registry.PIPELINES:
+        pipeline = registry.load_pipeline(name)
+        assert callable(pipeline.read)
+        assert callable(pipeline.paste)
+
+
+def test_networks_are_built_from_their_spec():
+    assert isinstance(registry.build_network(SPEC), CompactNet)
+    with torch.device("meta"):
+        network = registry.build_network(registry.find("dextr-coco").spec)
+    assert sum(parameter.numel() for parameter in network.parameters()) == 48_800_385
+
+
+@pytest.mark.parametrize(
+    ("spec", "match"),
+    [
+        (ModelSpec("new", "mamba"), "unknown network architecture, 'mamba'"),
+        (ModelSpec("new", "compact", {"nonsense": 1}), "cannot build"),
+    ],
+)
+def test_networks_of_the_future(spec, match):
+    with pytest.raises(ModelError, match=match):
+        registry.build_network(spec)
+
+
+def test_pipelines_of_the_future():
+    with pytest.raises(ModelError, match="unknown pipeline, 'video'"):
+        registry.load_pipeline("video")
