@@ -1,0 +1,31 @@
+"""Command line: ``napari-dextr COMMAND``. One module a command; nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import typer
+
+from ._app import DextrGroup, JsonCommand, program
+from .bench import bench
+from .demo import demo
+from .evaluate import evaluate
+from .models import models
+from .segment import segment
+from .train import train
+
+app = typer.Typer(
+    name="napari-dextr",
+    cls=DextrGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.callback()(program)
+for command in (demo, segment, evaluate, train, models, bench):
+    app.command(cls=JsonCommand)(command)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app(prog_name="napari-dextr")
