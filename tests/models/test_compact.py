@@ -55,3 +55,11 @@ def test_inference_and_training_pass_agree(network):
         output = network.forward_training(canvas)
     torch.testing.assert_close(logits, output.logits)
     torch.testing.assert_close(score, output.score)
+
+
+def test_shapes_alone_can_be_built():
+    with torch.device("meta"):
+        expected = CompactNet().state_dict()
+    assert {name: tensor.shape for name, tensor in expected.items()} == {
+        name: tensor.shape for name, tensor in CompactNet().state_dict().items()
+    }

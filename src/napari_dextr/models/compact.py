@@ -66,6 +66,10 @@ class CompactNet(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
+        if self.mask_head[1].weight.is_meta:
+            # Shapes only, nothing to fill; and filling there makes PyTorch import its compiler, which takes seconds and
+            # brings a second LLVM into the process beside that of software OpenGL: the viewer dies of it.
+            return
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -1,0 +1,1 @@
+"""What touches napari but not Qt: layers made, read and written; sample data."""

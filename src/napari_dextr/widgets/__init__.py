@@ -1,0 +1,1 @@
+"""Dock widgets: thin Qt shells over the session and the layers."""

@@ -1,0 +1,151 @@
+"""The thread that loads models and asks them. One thread; the latest request wins."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+Loader = Callable[[], Any]
+"""Makes a segmenter; may take long, may raise."""
+
+Job = Callable[[Any], Any]
+"""Takes the segmenter, gives a `Segmentation`; may raise."""
+
+_PATIENCE = 5.0  # seconds the interpreter waits at its end for a running prediction
+
+
+class PredictionWorker(QObject):
+    """Runs a model off the main thread.
+
+    A request replaces the one that is still waiting; the one that is running ends, and its answer is not
+    delivered. Signals arrive in the thread that made the worker.
+
+    Signals
+    -------
+    loaded(segmenter), load_failed(exception)
+        What came of the latest `load`.
+    predicted(serial, segmentation), failed(serial, exception)
+        What came of the latest `predict`.
+    """
+
+    loaded = Signal(object)
+    load_failed = Signal(object)
+    predicted = Signal(int, object)
+    failed = Signal(int, object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed = threading.Condition()
+        self._loader: Loader | None = None
+        self._job: tuple[int, Job] | None = None
+        self._model: Any = None
+        self._load_error: Exception | None = None
+        self._loads = 0
+        self._jobs = 0
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="napari-dextr prediction", daemon=True)
+        self._thread.start()
+        atexit.register(self._wait)
+
+    def load(self, loader: Loader) -> None:
+        """Replace the model; requests made from now on wait for it."""
+        with self._changed:
+            self._loader, self._model, self._load_error = loader, None, None
+            self._loads += 1
+            self._changed.notify()
+
+    def predict(self, serial: int, job: Job) -> None:
+        """Ask the model; supersedes every earlier request."""
+        with self._changed:
+            self._job = (serial, job)
+            self._jobs += 1
+            self._changed.notify()
+
+    def cancel(self) -> None:
+        """Withdraw the latest request."""
+        with self._changed:
+            self._job = None
+            self._jobs += 1
+
+    def stop(self) -> None:
+        """Deliver nothing any more and end the thread as soon as what runs has ended. Does not wait."""
+        with self._changed:
+            self._stopped = True
+            self._loader = self._job = self._model = None
+            self._changed.notify()
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread is alive."""
+        return self._thread.is_alive()
+
+    def _wait(self) -> None:
+        self.stop()
+        self._thread.join(_PATIENCE)
+
+    def _run(self) -> None:
+        try:
+            while self._step():
+                pass
+        finally:
+            atexit.unregister(self._wait)
+
+    def _step(self) -> bool:
+        """Wait for work and do one piece of it; False at the end."""
+        with self._changed:
+            while not (self._stopped or self._loader or (self._job and (self._model or self._load_error))):
+                self._changed.wait()
+            if self._stopped:
+                return False
+            loader, self._loader = self._loader, None
+            job = None
+            if loader is None:
+                job, self._job = self._job, None
+            model, error, load_number, job_number = self._model, self._load_error, self._loads, self._jobs
+        if loader is not None:
+            self._load(loader, load_number)
+        elif job is not None:
+            self._predict(job, model, error, job_number)
+        return True
+
+    def _load(self, loader: Loader, number: int) -> None:
+        model: Any = None
+        error: Exception | None = None
+        try:
+            model = loader()
+        except Exception as failure:  # whatever it is, the user hears of it
+            error = failure
+        with self._changed:
+            if self._stopped or number != self._loads:
+                return
+            self._model, self._load_error = model, error
+        if error is None:
+            self._emit(self.loaded, model)
+        else:
+            self._emit(self.load_failed, error)
+
+    def _predict(self, job: tuple[int, Job], model: Any, error: Exception | None, number: int) -> None:
+        serial, ask = job
+        answer: Any = None
+        if error is None:
+            try:
+                answer = ask(model)
+            except Exception as failure:
+                error = failure
+        with self._changed:
+            if self._stopped or number != self._jobs:
+                return
+        if error is None:
+            self._emit(self.predicted, serial, answer)
+        else:
+            self._emit(self.failed, serial, error)
+
+    def _emit(self, signal: Any, *values: Any) -> None:
+        try:
+            signal.emit(*values)
+        except RuntimeError:  # Qt has deleted this object together with the window
+            self._stopped = True

@@ -1,0 +1,147 @@
+"""Layers are made, kept in order, and let go."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from napari_dextr.napari_io.placement import same_place
+from napari_dextr.napari_io.planes import Plane
+from napari_dextr.napari_io.workbench import Workbench
+
+PLANE = Plane((0, 1), (0, 0))
+REGION = (slice(4, 8), slice(10, 16))
+MASK = np.ones((4, 6), bool)
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.viewer = ViewerModel()
+        self.image: Image = self.viewer.add_image(np.zeros((40, 30)), name="cells")
+        self.clicked = 0
+        self.bench = Workbench(self.viewer, self._on_clicked)
+        self.bench.set_image(self.image)
+        self.bench.arm()
+        self.viewer.layers.events.removed.connect(lambda event: self.bench.forget(event.value))
+
+    def _on_clicked(self) -> None:
+        self.clicked += 1
+
+    @property
+    def names(self) -> list[str]:
+        return [layer.name for layer in self.viewer.layers]
+
+
+@pytest.fixture
+def made() -> Bench:
+    return Bench()
+
+
+def test_click_layer_is_made_and_armed(made: Bench) -> None:
+    assert made.names == ["cells", "Extreme clicks"]
+    assert made.bench.armed
+    made.viewer.layers.selection.active = made.image
+    assert not made.bench.armed
+    made.bench.arm()
+    assert made.bench.armed
+
+
+def test_order_of_layers_and_the_active_one_stays(made: Bench) -> None:
+    made.bench.show(PLANE, REGION, MASK)
+    made.bench.make_target()
+    assert made.names == ["cells", "DEXTR labels", "DEXTR preview", "Extreme clicks"]
+    assert made.bench.armed
+
+
+def test_clicks_are_passed_on(made: Bench) -> None:
+    assert made.bench.clicks is not None
+    made.bench.clicks.layer.add([1, 2])
+    assert made.clicked == 1
+
+
+def test_renaming_changes_nothing(made: Bench) -> None:
+    assert made.bench.clicks is not None
+    made.bench.show(PLANE, REGION, MASK)
+    for layer in made.viewer.layers:
+        layer.name = f"renamed {layer.name}"
+    made.bench.show(PLANE, REGION, MASK)
+    made.bench.arm()
+    assert len(made.viewer.layers) == 3
+    assert made.bench.armed
+
+
+def test_removed_layers_are_made_anew(made: Bench) -> None:
+    assert made.bench.clicks is not None
+    made.bench.show(PLANE, REGION, MASK)
+    assert made.bench.preview is not None
+    made.viewer.layers.remove(made.bench.preview)
+    made.bench.hide()
+    made.bench.show(PLANE, REGION, MASK)
+    old = made.bench.clicks.layer
+    made.viewer.layers.remove(old)
+    assert made.bench.clicks is None
+    assert made.bench.make_clicks().layer is not old
+    assert "DEXTR preview" in made.names
+
+
+def test_all_layers_removed_at_once(made: Bench) -> None:
+    made.bench.show(PLANE, REGION, MASK)
+    made.bench.make_target()
+    made.viewer.layers.select_all()
+    made.viewer.layers.remove_selected()
+    assert made.bench.image is None
+    assert made.bench.clicks is None
+    made.bench.set_image(None)
+    assert not made.viewer.layers
+
+
+def test_empty_click_layers_go_with_their_image_and_full_ones_stay(made: Bench) -> None:
+    other = made.viewer.add_image(np.zeros((10, 10)), name="other")
+    made.bench.set_image(other)
+    assert made.names.count("Extreme clicks") == 1
+    assert made.bench.clicks is not None
+    made.bench.clicks.layer.add([1, 2])
+    made.bench.set_image(made.image)
+    assert len([name for name in made.names if name.startswith("Extreme clicks")]) == 2
+    made.bench.set_image(other)
+    assert made.bench.clicks is not None
+    assert len(made.bench.clicks.layer.data) == 1
+
+
+def test_made_targets_are_found_again_where_they_fit(made: Bench) -> None:
+    target = made.bench.make_target()
+    channel = made.viewer.add_image(np.zeros((40, 30)))
+    made.bench.set_image(channel)
+    assert made.bench.made_target() is target
+    made.bench.set_image(made.viewer.add_image(np.zeros((40, 30)), scale=(2, 2)))
+    assert made.bench.made_target() is None
+    made.bench.set_image(made.image)
+    made.viewer.layers.remove(target)
+    assert made.bench.made_target() is None
+
+
+def test_layers_follow_a_corrected_pixel_size(made: Bench) -> None:
+    target = made.bench.make_target()
+    made.bench.show(PLANE, REGION, MASK)
+    made.image.scale = (0.5, 0.5)
+    assert made.bench.clicks is not None
+    assert same_place(target, made.image)
+    assert same_place(made.bench.clicks.layer, made.image)
+    assert made.bench.preview is None
+    assert made.clicked
+
+
+def test_closing_leaves_the_users_work(made: Bench) -> None:
+    assert made.bench.clicks is not None
+    made.bench.clicks.layer.add([1, 2])
+    made.bench.make_target()
+    made.bench.show(PLANE, REGION, MASK)
+    layer = made.bench.clicks.layer
+    made.bench.close()
+    assert made.names == ["cells", "DEXTR labels", "Extreme clicks"]
+    made.clicked = 0
+    layer.add([3, 4])
+    made.image.scale = (0.5, 0.5)
+    assert made.clicked == 0

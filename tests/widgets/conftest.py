@@ -1,0 +1,143 @@
+"""A model without a network, so that widget tests are quick and exact; and a hand for the mouse."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+from napari_dextr.errors import DextrError
+from napari_dextr.models.spec import ModelSpec
+from napari_dextr.postprocess import PostProcess
+from napari_dextr.prompt import Prompt
+from napari_dextr.segmenter import Segmentation
+
+
+@pytest.fixture
+def qtbot(qtbot: Any) -> Any:
+    """As ever, but patient: a machine with other work to do may take its time."""
+    qtbot.waitUntil = partial(qtbot.waitUntil, timeout=60_000)
+    qtbot.waitSignal = partial(qtbot.waitSignal, timeout=60_000)
+    return qtbot
+
+
+class FakeSegmenter:
+    """Finds the box of the marks. It can be held, and it can fail."""
+
+    def __init__(self, marks: tuple[str, ...] = ("extreme", "boundary", "inside", "outside")) -> None:
+        self.spec = ModelSpec(name="fake", architecture="none", marks=marks, has_score=True)
+        self.device = "cpu"
+        self.calls: list[tuple[Any, Prompt, tuple[float, float] | None]] = []
+        self.error: Exception | None = None
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+
+    def segment(
+        self, image: Any, prompt: Prompt, *, channels: Any = None, limits: tuple[float, float] | None = None
+    ) -> Segmentation:
+        self.calls.append((image, prompt, limits))
+        self.entered.set()
+        assert self.gate.wait(30)
+        if self.error is not None:
+            raise self.error
+        finest = image[0] if isinstance(image, list) else image
+        height, width = finest.shape[:2]
+        prompt.check((height, width))
+        bounds = prompt.bounds
+        assert bounds is not None
+        r0, c0, r1, c1 = (int(np.rint(value)) for value in bounds)
+        rows = slice(max(r0 - 2, 0), min(r1 + 3, height))
+        cols = slice(max(c0 - 2, 0), min(c1 + 3, width))
+        probability = np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.float32)
+        probability[r0 - rows.start : r1 + 1 - rows.start, c0 - cols.start : c1 + 1 - cols.start] = 0.6
+        return Segmentation(
+            probability, (rows, cols), (height, width), prompt, 0.9, "fake", 0.5, PostProcess(), seconds=0.05
+        )
+
+
+@pytest.fixture
+def segmenter() -> Iterator[FakeSegmenter]:
+    fake = FakeSegmenter()
+    yield fake
+    fake.gate.set()  # no thread may stay behind
+
+
+@pytest.fixture
+def load(segmenter: FakeSegmenter) -> Callable[[str, str], FakeSegmenter]:
+    def loader(source: str, device: str) -> FakeSegmenter:
+        if source == "broken":
+            raise DextrError("This model is broken; choose another one.")
+        return segmenter
+
+    return loader
+
+
+class Hand:
+    """Real mouse and keys on the canvas of a shown viewer."""
+
+    def __init__(self, qtbot: Any, viewer: Any) -> None:
+        self.qtbot, self.viewer = qtbot, viewer
+        self.canvas = viewer.window._qt_viewer.canvas.native
+
+    def pixel(self, row: float, col: float) -> QPoint:
+        """Canvas pixel of a world (row, col) of the axes on the screen."""
+        camera = getattr(self.viewer, "scene", self.viewer).camera
+        offset = (np.array([row, col]) - np.asarray(camera.center)[-2:]) * camera.zoom
+        return QPoint(round(self.canvas.width() / 2 + offset[1]), round(self.canvas.height() / 2 + offset[0]))
+
+    def move(self, row: float, col: float) -> QPoint:
+        """Move there; a window that is still finding its size is waited for."""
+        moved_to: list[QPoint] = []
+
+        def arrived() -> bool:
+            place = self.pixel(row, col)
+            if not self.canvas.rect().contains(place):
+                self.viewer.reset_view()
+                return False
+            if moved_to != [place]:
+                moved_to[:] = [place]
+                QTest.mouseMove(self.canvas, place)
+            camera = getattr(self.viewer, "scene", self.viewer).camera
+            off = np.abs(np.array(self.viewer.cursor.position)[-2:] - (row, col)).max()
+            return bool(off * camera.zoom <= 1)
+
+        self.qtbot.waitUntil(arrived)
+        return self.pixel(row, col)
+
+    def click(self, row: float, col: float) -> None:
+        """Move there and click."""
+        self.qtbot.mouseClick(self.canvas, Qt.MouseButton.LeftButton, pos=self.move(row, col))
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press, move and release."""
+        first, last = self.move(*start), self.pixel(*end)
+        self.qtbot.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=first)
+        for place in ((first + last) / 2, last, last):  # QTest moves without saying which button is held
+            event = QMouseEvent(
+                QEvent.Type.MouseMove,
+                QPointF(place),
+                QPointF(self.canvas.mapToGlobal(place)),
+                Qt.MouseButton.NoButton,
+                Qt.MouseButton.LeftButton,
+                Qt.KeyboardModifier.NoModifier,
+            )
+            QApplication.sendEvent(self.canvas, event)
+        self.qtbot.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=last)
+
+    def key(self, key: Any, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
+        """Press a key on the canvas."""
+        self.qtbot.keyClick(self.canvas, key, modifier)
+
+
+@pytest.fixture
+def hand(qtbot: Any) -> Callable[[Any], Hand]:
+    return lambda viewer: Hand(qtbot, viewer)

@@ -1,0 +1,287 @@
+"""The Annotate widget: what it shows, and real clicks in a real viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtCore import Qt
+
+from napari_dextr.models.registry import EMBEDDED_FILE
+from napari_dextr.widgets import annotate
+from napari_dextr.widgets.annotate import AnnotateWidget
+
+POINTS = [(20.0, 60.0), (60.0, 20.0), (100.0, 62.0), (58.0, 110.0)]
+BOX = (slice(20, 101), slice(20, 111))
+
+
+@pytest.fixture
+def notices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(annotate, "show_warning", said.append)
+    monkeypatch.setattr(annotate, "show_error", said.append)
+    return said
+
+
+@pytest.fixture
+def made(
+    qtbot: Any, load: Callable[[str, str], Any], notices: list[str]
+) -> Iterator[tuple[ViewerModel, AnnotateWidget]]:
+    viewer = ViewerModel()
+    widget = AnnotateWidget(viewer, load=load)  # type: ignore[arg-type]
+    qtbot.addWidget(widget)
+    yield viewer, widget
+    widget.release()
+    qtbot.waitUntil(lambda: not widget.controller.model.running)
+
+
+def test_empty_state(made: tuple[ViewerModel, AnnotateWidget]) -> None:
+    _, widget = made
+    assert "Open an image first" in widget.status.text.text()
+    for button in (widget.arm, widget.undo, widget.redo, widget.accept, widget.discard):
+        assert not button.isEnabled()
+
+
+def test_an_opened_image_is_taken(qtbot: Any, made: tuple[ViewerModel, AnnotateWidget]) -> None:
+    viewer, widget = made
+    image = viewer.add_image(np.zeros((128, 128)), name="cells")
+    qtbot.waitUntil(lambda: widget.controller.bench.image is image)
+    assert widget.images.currentText() == "cells"
+    assert "topmost" in widget.status.text.text()
+    viewer.layers.remove(image)
+    qtbot.waitUntil(lambda: "Open an image first" in widget.status.text.text())
+    qtbot.waitUntil(lambda: not viewer.layers)  # the empty click layer goes too
+
+
+def test_the_active_image_is_taken_at_the_start(qtbot: Any, load: Callable[[str, str], Any]) -> None:
+    viewer = ViewerModel()
+    first = viewer.add_image(np.zeros((128, 128)))
+    viewer.add_image(np.zeros((128, 128)))
+    viewer.layers.selection.active = first
+    widget = AnnotateWidget(viewer, load=load)  # type: ignore[arg-type]
+    qtbot.addWidget(widget)
+    assert widget.controller.bench.image is first
+    widget.release()
+
+
+def test_buttons_follow_the_state(qtbot: Any, made: tuple[ViewerModel, AnnotateWidget]) -> None:
+    viewer, widget = made
+    widget.controller.set_image(viewer.add_image(np.zeros((128, 128))))
+    clicks = widget.controller.bench.clicks
+    assert clicks is not None
+    clicks.layer.add(POINTS)
+    qtbot.waitUntil(widget.accept.isEnabled)
+    assert "score 0.90" in widget.status.result.text()
+    widget.undo.click()
+    assert not widget.accept.isEnabled()
+    assert widget.redo.isEnabled()
+    widget.redo.click()
+    qtbot.waitUntil(widget.accept.isEnabled)
+    widget.accept.click()
+    assert widget.targets.currentText() == "DEXTR labels"
+    assert not widget.discard.isEnabled()
+
+
+def test_targets_are_labels_layers_other_than_the_preview(qtbot: Any, made: tuple[ViewerModel, AnnotateWidget]) -> None:
+    viewer, widget = made
+    widget.controller.set_image(viewer.add_image(np.zeros((128, 128))))
+    mine = viewer.add_labels(np.zeros((128, 128), int), name="mine")
+    clicks = widget.controller.bench.clicks
+    assert clicks is not None
+    clicks.layer.add(POINTS)
+    qtbot.waitUntil(widget.accept.isEnabled)
+    assert [widget.targets.itemText(i) for i in range(widget.targets.count())] == ["New: DEXTR labels", "mine"]
+    widget.targets.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: widget.controller.target.layer is mine)
+    widget.accept.click()
+    assert mine.data[60, 60] == 1
+    viewer.layers.remove(mine)
+    qtbot.waitUntil(lambda: widget.controller.target.layer is None)
+    assert widget.targets.currentIndex() == 0
+
+
+def test_mask_options_reach_the_preview(qtbot: Any, made: tuple[ViewerModel, AnnotateWidget]) -> None:
+    viewer, widget = made
+    widget.controller.set_image(viewer.add_image(np.zeros((128, 128))))
+    clicks = widget.controller.bench.clicks
+    assert clicks is not None
+    clicks.layer.add(POINTS)
+    qtbot.waitUntil(widget.accept.isEnabled)
+    widget.threshold.slider.setValue(80)
+    segmentation = widget.controller.session.segmentation
+    assert segmentation is not None
+    assert segmentation.threshold == 0.8
+    assert not segmentation.mask.any()
+    widget.fill_holes.setChecked(True)
+    widget.keep_marked.setChecked(True)
+    widget.keep_earlier.setChecked(False)
+    segmentation = widget.controller.session.segmentation
+    assert segmentation is not None
+    assert segmentation.post.keep_marked
+    assert segmentation.post.fill_holes == float("inf")
+    assert not widget.controller.keep_earlier
+
+
+def test_problems_become_notifications(
+    qtbot: Any, made: tuple[ViewerModel, AnnotateWidget], notices: list[str]
+) -> None:
+    viewer, widget = made
+    widget.controller.set_image(viewer.add_image(np.zeros((128, 128))))
+    clicks = widget.controller.bench.clicks
+    assert clicks is not None
+    clicks.layer.add([(5, 5)] * 4)
+    assert len(notices) == 1
+    assert notices[0] in widget.status.text.text()
+
+
+def test_fits_into_a_narrow_dock(qtbot: Any, made: tuple[ViewerModel, AnnotateWidget]) -> None:
+    viewer, widget = made
+    viewer.add_image(np.zeros((128, 128)), name="a layer with an extraordinarily long name, as microscopes give them")
+    widget.resize(300, 600)
+    widget.show()
+    assert widget.minimumSizeHint().width() <= 300
+    assert widget.widget().width() <= 300
+
+
+def test_works_with_napari_proxies(qtbot: Any, load: Callable[[str, str], Any]) -> None:
+    proxies = pytest.importorskip("napari.utils._proxies")
+    viewer = ViewerModel()
+    image = viewer.add_image(np.zeros((128, 128)))
+    widget = AnnotateWidget(proxies.PublicOnlyProxy(viewer), load=load)
+    qtbot.addWidget(widget)
+    assert widget.controller.bench.image is image
+    clicks = widget.controller.bench.clicks
+    assert clicks is not None
+    clicks.layer.add(POINTS)
+    qtbot.waitUntil(widget.accept.isEnabled)
+    widget.accept.click()
+    assert viewer.layers["DEXTR labels"].data[60, 60] == 1
+    widget.release()
+
+
+# -- a real viewer -----------------------------------------------------------------------------------------------------
+
+
+def docked(viewer: Any, load: Callable[[str, str], Any], image: Any, **options: Any) -> AnnotateWidget:
+    viewer.add_image(image, **{"name": "Image", **options})
+    widget = AnnotateWidget(viewer, load=load)
+    viewer.window.add_dock_widget(widget, name="Annotate", area="right")
+    return widget
+
+
+IMAGES = {
+    "2-D": ((128, 128), {}),
+    "RGB": ((128, 128, 3), {"rgb": True}),
+    "stack": ((5, 128, 128), {"scale": (4, 1, 1)}),
+    "scaled": ((128, 128), {"scale": (0.25, 0.25), "translate": (10, -20)}),
+    "stretched RGB stack": ((3, 128, 128, 3), {"rgb": True, "scale": (2, 0.5, 1.0), "translate": (1, 2, 3)}),
+}
+
+
+@pytest.mark.screen
+@pytest.mark.parametrize("name", IMAGES)
+def test_real_clicks_keys_and_drags(
+    name: str, make_napari_viewer: Any, qtbot: Any, hand: Any, load: Callable[[str, str], Any], notices: list[str]
+) -> None:
+    shape, options = IMAGES[name]
+    viewer = make_napari_viewer(show=True)
+    widget = docked(viewer, load, np.zeros(shape, np.uint8), **options)
+    image = viewer.layers[0]
+    stack = image.ndim == 3
+    if stack:
+        viewer.dims.set_current_step(0, 2)
+    do, fingers = widget.controller, hand(viewer)
+
+    def world(point: tuple[float, float]) -> tuple[float, float]:
+        row, col = image.data_to_world((2, *point) if stack else point)[-2:]
+        return float(row), float(col)
+
+    for point in POINTS:
+        fingers.click(*world(point))
+    qtbot.waitUntil(widget.accept.isEnabled)
+    assert do.session.segmentation is not None
+    np.testing.assert_allclose(do.session.segmentation.prompt.extreme_points, POINTS, atol=1)
+
+    fingers.key(Qt.Key.Key_Return)
+    assert do.target.layer is not None
+    labels = do.target.layer.data[2] if stack else do.target.layer.data
+    assert abs(int((labels == 1).sum()) - 81 * 91) < 2 * (81 + 91) + 4
+    assert labels[60, 60] == 1
+    assert do.bench.armed
+
+    # a second object: three clicks, one undone, two more, then a point is dragged
+    second = [(110.0, 20.0), (115.0, 5.0), (124.0, 22.0), (117.0, 40.0)]
+    for point in second[:3]:
+        fingers.click(*world(point))
+    fingers.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert do.session.remaining == 2
+    for point in second[2:]:
+        fingers.click(*world(point))
+    qtbot.waitUntil(widget.accept.isEnabled)
+    do.bench.clicks.layer.mode = "select"  # type: ignore[union-attr]
+    fingers.drag(world(second[3]), world((117.0, 70.0)))
+    qtbot.waitUntil(lambda: widget.accept.isEnabled() and do.session.segmentation.prompt.bounds[3] > 50)  # type: ignore[union-attr,index]
+    fingers.key(Qt.Key.Key_Escape)
+    assert not widget.accept.isEnabled()
+    assert set(np.unique(labels)) == {0, 1}
+    assert notices == []
+
+    # napari's own undo, on the Labels layer
+    viewer.layers.selection.active = do.target.layer
+    fingers.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert not labels.any()
+
+
+@pytest.mark.screen
+def test_the_dock_can_be_closed_and_opened_again(
+    make_napari_viewer: Any, qtbot: Any, load: Callable[[str, str], Any]
+) -> None:
+    viewer = make_napari_viewer()
+    first = docked(viewer, load, np.zeros((128, 128), np.uint8))
+    viewer.window.remove_dock_widget(first)
+    qtbot.waitUntil(lambda: not first.controller.model.running)
+    assert [layer.name for layer in viewer.layers] == ["Image"]
+    assert not [key for key in viewer.keymap if str(key) in {"Enter", "D"}]
+    second = AnnotateWidget(viewer, load=load)
+    viewer.window.add_dock_widget(second)
+    assert second.controller.bench.armed
+
+
+@pytest.mark.screen
+def test_the_viewer_can_be_closed_while_busy(
+    make_napari_viewer: Any, qtbot: Any, load: Callable[[str, str], Any], segmenter: Any
+) -> None:
+    viewer = make_napari_viewer()
+    widget = docked(viewer, load, np.zeros((128, 128), np.uint8))
+    segmenter.gate.clear()
+    do = widget.controller
+    assert do.bench.clicks is not None
+    do.bench.clicks.layer.add(POINTS)
+    assert segmenter.entered.wait(30)
+    viewer.close()
+    segmenter.gate.set()
+    do.close()
+    qtbot.waitUntil(lambda: not do.model.running)
+
+
+@pytest.mark.screen
+@pytest.mark.skipif(not EMBEDDED_FILE.is_file(), reason="this checkout has no embedded weights yet")
+def test_a_coin_with_the_embedded_model(make_napari_viewer: Any, qtbot: Any, hand: Any, notices: list[str]) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.open_sample("napari-dextr", "coins")  # as the menus do, so that the manifest is tried too
+    data = viewer.layers["Coins"].data
+    _, widget = viewer.window.add_plugin_dock_widget("napari-dextr", "Annotate")
+    fingers = hand(viewer)
+    for point in [(48, 41), (70, 20), (91, 41), (70, 64)]:
+        fingers.click(*point)
+    qtbot.waitUntil(widget.accept.isEnabled)
+    fingers.key(Qt.Key.Key_Return)
+    labels = viewer.layers["DEXTR labels"].data
+    rows, cols = np.mgrid[: data.shape[0], : data.shape[1]]
+    coin = ((rows - 69.5) / 21.5) ** 2 + ((cols - 42) / 22) ** 2 <= 1
+    overlap = (coin & (labels == 1)).sum() / (coin | (labels == 1)).sum()
+    assert overlap > 0.85
+    assert notices == []
