@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_dextr.frame import Frame
-from napari_dextr.guidance import BROAD, CHANNELS, NARROW, draw, encode, gaussians, sample_stroke
+from napari_dextr.guidance import BROAD, CHANNELS, NARROW, draw, encode, gaussians, sample_stroke, to_edges
 from napari_dextr.prompt import Prompt
 
 SHAPE = (200, 220)
@@ -112,3 +112,20 @@ def test_strokes_are_sampled_closely():
     assert np.linalg.norm(np.diff(line, axis=0), axis=1).max() <= 1.5 + 1e-9
     np.testing.assert_array_equal(line[[0, -1]], [[0, 0], [5, 10]])
     np.testing.assert_array_equal(sample_stroke(np.array([[3.0, 4.0]]), 1.0), [[3, 4]])
+
+
+def test_marks_on_pixel_centres_become_the_pixels_edges():
+    points = np.array([[10.0, 14.0], [12.0, 5.0], [19.0, 15.0], [15.0, 24.0]])
+    edges = to_edges(points, (10, 5, 19, 24))
+    np.testing.assert_allclose(edges[[0, 2], 0], [9.5, 19.5])
+    np.testing.assert_allclose(edges[[1, 3], 1], [4.5, 24.5])
+    np.testing.assert_allclose(edges.mean(axis=0), points.mean(axis=0), atol=0.1)
+    assert len(to_edges(np.zeros((0, 2)), None)) == 0
+
+
+def test_the_box_map_covers_the_outermost_pixels_wholly():
+    prompt = Prompt.box(20, 20, 29, 29)
+    frame = frame_of(prompt)
+    box = encode(prompt, frame)[6]
+    covered = (box > 0.5).float().mean().sqrt() * frame.size / frame.zoom
+    assert covered == pytest.approx(10, abs=0.3)

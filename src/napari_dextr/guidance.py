@@ -34,20 +34,35 @@ _BOX_EDGE = 0.008  # softness of the box map's edges, as a share of the canvas s
 def encode(prompt: Prompt, frame: Frame) -> torch.Tensor:
     """Draw a prompt on a frame's canvas as ``(8, S, S)`` float32 channels."""
     spacing = NARROW * frame.size
-    outline = frame.to_canvas(prompt.outline_points)
+    outline = frame.to_canvas(to_edges(prompt.outline_points, prompt.bounds))
     inside = [frame.to_canvas(prompt.inside_points)]
     outside = [frame.to_canvas(prompt.outside_points)]
     inside += [sample_stroke(frame.to_canvas(line), spacing) for line in prompt.inside_strokes]
     outside += [sample_stroke(frame.to_canvas(line), spacing) for line in prompt.outside_strokes]
     bounds: Bounds | None = None
     if prompt.bounds is not None:
-        corners = frame.to_canvas(np.reshape(prompt.bounds, (2, 2)))
+        corners = frame.to_canvas(to_edges(np.reshape(prompt.bounds, (2, 2)), prompt.bounds))
         low, high = corners.min(axis=0), corners.max(axis=0)
         bounds = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
     previous = None
     if prompt.previous is not None:
         previous = frame.read_mask(prompt.previous.probability, prompt.previous.region)[None]
     return draw([outline], [np.concatenate(inside)], [np.concatenate(outside)], [bounds], previous, frame.size)[0]
+
+
+def to_edges(points: Points, bounds: Bounds | None) -> Points:
+    """Move ``(N, 2)`` marks from the centres of the outermost pixels to these pixels' outer edges.
+
+    A mark on a pixel means the whole pixel. The box through the centres is spread to the box around the pixels,
+    half a pixel on each side, and what lies between moves in proportion: an object of ten pixels would lose a
+    fifth of its area otherwise.
+    """
+    if bounds is None or not len(points):
+        return points
+    low, high = np.array(bounds[:2]), np.array(bounds[2:])
+    centre, extent = (low + high) / 2, np.maximum(high - low, 1.0)
+    spread: Points = centre + (points - centre) * (extent + 1) / extent
+    return spread
 
 
 def draw(
