@@ -63,3 +63,15 @@ def test_shapes_alone_can_be_built():
     assert {name: tensor.shape for name, tensor in expected.items()} == {
         name: tensor.shape for name, tensor in CompactNet().state_dict().items()
     }
+
+
+def test_sharpness_spreads_probabilities_and_keeps_the_outline():
+    torch.manual_seed(0)
+    plain, sharp = CompactNet().eval(), CompactNet(sharpness=4.0).eval()
+    sharp.load_state_dict(plain.state_dict())
+    canvas = torch.randn(1, INPUTS, 64, 64)
+    with torch.inference_mode():
+        (logits, score), (sharper, same) = plain(canvas), sharp(canvas)
+        torch.testing.assert_close(sharper, 4 * logits)
+        torch.testing.assert_close(score, same)
+        torch.testing.assert_close(sharp.forward_training(canvas).logits, logits)

@@ -38,6 +38,9 @@ class CompactNet(nn.Module):
         Channels of the top-down decoder.
     pools : sequence of int
         Grid sizes of the pyramid pooling.
+    sharpness : float
+        Factor on the mask's logits when the network answers (not in training). Focal losses leave probabilities
+        near one half; a factor above 1 spreads them without moving the outline at one half.
     """
 
     def __init__(
@@ -47,8 +50,10 @@ class CompactNet(nn.Module):
         decoder: int = 48,
         pools: Sequence[int] = (1, 2, 4),
         inputs: int = INPUTS,
+        sharpness: float = 1.0,
     ) -> None:
         super().__init__()
+        self.sharpness = float(sharpness)
         self.stages = nn.ModuleList()
         before = inputs
         for width, count in zip(widths, blocks, strict=True):
@@ -80,7 +85,7 @@ class CompactNet(nn.Module):
 
     def forward(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
         logits, _, score = self.forward_training(canvas, sides=False)
-        return logits, score
+        return logits * self.sharpness, score
 
     def forward_training(self, canvas: Tensor, sides: bool = True) -> TrainingOutput:
         """The same pass, with the decoder's side outputs for deep supervision."""

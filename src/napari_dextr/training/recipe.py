@@ -133,6 +133,7 @@ def export(network: CompactNet, path: Path, recipe: Recipe, steps: int) -> Path:
     spec = ModelSpec(
         name=recipe.name,
         architecture="compact",
+        options={"sharpness": float(recipe.model.get("sharpness", 1.0))},
         pipeline="house",
         canvas=int(recipe.model.get("canvas", recipe.train.canvases[-1][0])),
         margin=0.2,
