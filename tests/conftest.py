@@ -19,8 +19,9 @@ HAS_SCREEN = HAS_SCREEN and os.environ.get("QT_QPA_PLATFORM") not in {"offscreen
 os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"  # touching a layer from a worker raises
 # Viewer tests must neither read nor change the preferences of whoever runs them.
 os.environ["NAPARI_CONFIG"] = ""
-# Small networks on many cores spend their time waiting for each other; read by torch and OpenBLAS when imported.
-os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+# One thread: the networks of the tests are small, and threads that wait for each other on a busy machine made them
+# three to ten times slower. Read by torch and OpenBLAS when they are imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)

@@ -125,7 +125,7 @@ def program(
     """Four clicks on an object's outline, and its mask.
 
     Segment single objects from extreme points, boxes or clicks, and measure how well that works on your own images.
-    The same model answers in napari: Plugins > DEXTR > Annotate.
+    The same model answers in napari: Plugins > Annotate (napari DEXTR).
     """
 
 
