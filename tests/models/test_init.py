@@ -77,7 +77,16 @@ def test_a_name_wins_over_a_folder_of_that_name(cache, hollow_state, tmp_path, m
     model = load_model("dextr-coco", device="cpu")
     assert model.spec.name == "dextr-coco"
     assert model.spec.pipeline == "published"
-    assert model.precision == "float32"
+
+
+def test_precision_is_lowered_only_where_that_was_shown(cache, hollow_state, tmp_path, monkeypatch):
+    """For the authors' checkpoints it was; a network of one's own may be another matter."""
+    monkeypatch.setattr("napari_dextr.models.runtime.cpu_has_bfloat16", lambda: True)
+    torch.save(hollow_state("psp"), cache / "dextr_coco.pth")
+    torch.save(hollow_state("psp"), tmp_path / "mine.pth")
+    assert load_model("dextr-coco", device="cpu").precision == "bfloat16"
+    assert load_model("dextr-coco", device="cpu", precision="full").precision == "float32"
+    assert load_model(tmp_path / "mine.pth", device="cpu").precision == "float32"
 
 
 def test_a_published_file_under_any_name(hollow_state, tmp_path):

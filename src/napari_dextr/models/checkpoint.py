@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -246,8 +247,7 @@ def _recognise(path: Path, content: Any) -> tuple[ModelSpec, State]:
         raise _unknown(path)
     known = {entry.file_name: entry for entry in entries() if entry.url}
     if path.name in known:
-        entry = known[path.name]
-        return published_spec(entry.name, head, entry.spec.provenance), state
+        return replace(known[path.name].spec, options={"head": head}), state
     return published_spec(path.stem, head, {"file": path.name}), state
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,7 +115,8 @@ def _published(name: str, url: str, trained_on: str, iou: float) -> ModelEntry:
     return ModelEntry(
         name=name,
         title=f"DEXTR as published, ResNet-101, trained on {trained_on}",
-        spec=published_spec(name, provenance=provenance),
+        # tools/resnet101_precision.py: mask IoU 0.9989 between bfloat16 and float32 once the network is trained
+        spec=replace(published_spec(name, provenance=provenance), reduced_precision=True),
         licence="MIT",
         trained_on=trained_on,
         url=url,
