@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from .errors import DataError
 from .files import atomic_write
+from .image_file import open_image
 from .rle import Mask, decode, encode, measure
 
 _OBJECT_KEYS = ("id", "image_id", "category_id", "segmentation", "bbox", "iscrowd")
@@ -152,6 +153,25 @@ def find_image(folder: str | os.PathLike[str], image: CocoImage) -> Path:
         if candidate.is_file():
             return candidate
     raise DataError(f"The image '{image.file_name}' is not in '{folder}'; check the images folder.")
+
+
+def open_annotated(folder: str | os.PathLike[str], image: CocoImage) -> Any:
+    """Open an image of a data set (`napari_dextr.image_file.open_image`) and check that its masks fit on it.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, or has another size than the annotations say.
+    ImageError
+        If it cannot be read.
+    """
+    opened = open_image(find_image(folder, image))
+    if tuple(opened.shape[:2]) != (image.height, image.width):
+        raise DataError(
+            f"The image '{image.file_name}' has {opened.shape[0]} x {opened.shape[1]} pixels, "
+            f"but the annotations say {image.height} x {image.width}."
+        )
+    return opened
 
 
 def _read_json(path: Path) -> Any:

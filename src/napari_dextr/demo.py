@@ -140,8 +140,9 @@ def run_demo(
             results.append(DemoResult(photo.name, item.name, result.seconds * 1e3, area, result.score))
             if progress is not None:
                 progress(len(results), total)
-        files += _write_pictures(out, photo, image, segmentations)
-        documents.append(_annotations(photo, segmentations))
+        labels = _labels(segmentations)
+        files += _write_pictures(out, photo, image, labels, segmentations)
+        documents.append(_annotations(photo, labels, segmentations))
     files.append(out / "annotations.json")
     write_coco(files[-1], merge_coco(documents))
     return DemoReport(out, results, files)
@@ -155,11 +156,14 @@ def _labels(segmentations: Sequence[Segmentation]) -> npt.NDArray[np.uint16]:
 
 
 def _write_pictures(
-    out: Path, photo: DemoPhoto, image: npt.NDArray[np.uint8], segmentations: Sequence[Segmentation]
+    out: Path,
+    photo: DemoPhoto,
+    image: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.uint16],
+    segmentations: Sequence[Segmentation],
 ) -> list[Path]:
     files = [out / f"{photo.name}.png", out / f"{photo.name}_labels.tif", out / f"{photo.name}_overlay.png"]
     write_image(files[0], image)
-    labels = _labels(segmentations)
     write_image(files[1], labels)
     overlay = draw_overlay(
         image,
@@ -171,7 +175,9 @@ def _write_pictures(
     return files
 
 
-def _annotations(photo: DemoPhoto, segmentations: Sequence[Segmentation]) -> dict[str, Any]:
+def _annotations(
+    photo: DemoPhoto, labels: npt.NDArray[np.uint16], segmentations: Sequence[Segmentation]
+) -> dict[str, Any]:
     names = {number: item.name for number, item in enumerate(photo.objects, start=1)}
     facts = {
         number: {
@@ -181,7 +187,7 @@ def _annotations(photo: DemoPhoto, segmentations: Sequence[Segmentation]) -> dic
         for number, result in enumerate(segmentations, start=1)
     }
     return labels_to_coco(
-        _labels(segmentations),
+        labels,
         f"{photo.name}.png",
         categories=names,
         category_of={number: number for number in names},

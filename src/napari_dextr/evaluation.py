@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .baselines import BASELINES, Mask, has_grabcut
-from .coco import CocoDataset, CocoImage, CocoObject, find_image
+from .coco import CocoDataset, CocoObject, open_annotated
 from .errors import DataError, PromptError
-from .image_file import open_image
 from .metrics import boundary_f, iou
 from .prompt import Prompt
 from .simulation import Simulator
@@ -247,7 +246,7 @@ def evaluate(
     for number, obj in enumerate(chosen):
         entry = dataset.images[obj.image_id]
         if opened is None or opened[0] is not entry:
-            opened = (entry, _open(entry, images))
+            opened = (entry, open_annotated(images, entry))
         outcome = _measure(model, dataset, obj, opened[1], settings, warm=bool(outcomes))
         if outcome is None:
             skipped += 1
@@ -282,16 +281,6 @@ def _area(dataset: CocoDataset, obj: CocoObject) -> float:
     if isinstance(area, (int, float)):
         return float(area)
     return float(np.count_nonzero(dataset.mask(obj))) if obj.segmentation else 0.0
-
-
-def _open(entry: CocoImage, folder: str | os.PathLike[str]) -> Any:
-    image = open_image(find_image(folder, entry))
-    if tuple(image.shape[:2]) != (entry.height, entry.width):
-        raise DataError(
-            f"The image '{entry.file_name}' has {image.shape[0]} x {image.shape[1]} pixels, "
-            f"but the annotations say {entry.height} x {entry.width}."
-        )
-    return image
 
 
 def _measure(

@@ -22,6 +22,7 @@ import torch
 
 from .frame import Frame
 from .prompt import Bounds, Points, Prompt
+from .simulation import box_of
 
 CHANNELS = 8
 NARROW = 0.012
@@ -41,9 +42,7 @@ def encode(prompt: Prompt, frame: Frame) -> torch.Tensor:
     outside += [sample_stroke(frame.to_canvas(line), spacing) for line in prompt.outside_strokes]
     bounds: Bounds | None = None
     if prompt.bounds is not None:
-        corners = frame.to_canvas(to_edges(np.reshape(prompt.bounds, (2, 2)), prompt.bounds))
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        bounds = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        bounds = box_of(frame.to_canvas(to_edges(np.reshape(prompt.bounds, (2, 2)), prompt.bounds)))
     previous = None
     if prompt.previous is not None:
         previous = frame.read_mask(prompt.previous.probability, prompt.previous.region)[None]

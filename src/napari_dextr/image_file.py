@@ -40,9 +40,8 @@ def read_image(path: str | os.PathLike[str]) -> Any:
 
         return np.asarray(imageio.v3.imread(file))
     except Exception as error:  # every decoder has errors of its own; all mean the same to a user
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImageError(
-            f"'{file}' cannot be read as an image ({reason}); open and save it again as PNG or TIFF."
+            f"'{file}' cannot be read as an image ({_reason(error)}); open and save it again as PNG or TIFF."
         ) from None
 
 
@@ -72,8 +71,7 @@ def open_image(path: str | os.PathLike[str]) -> Any:
     except ImageError:
         raise
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ImageError(f"'{file}' cannot be read as a TIFF ({reason}); open and save it again.") from None
+        raise ImageError(f"'{file}' cannot be read as a TIFF ({_reason(error)}); open and save it again.") from None
 
 
 def _open_tiff(file: Path) -> Any:
@@ -122,3 +120,8 @@ def _open_zarr(folder: Path) -> Any:
         raise ImageError(
             f"'{folder}' is not a zarr image ({type(error).__name__}); give the path of an image file or a zarr array."
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    """First line of a decoder's message, or the name of the error where it says nothing."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -101,6 +101,12 @@ def test_objects_of_one_image_can_be_limited(pack):
     assert len(list(coco_crops(pack / "annotations.json", pack / "images", 32, least_area=1, most_per_image=1))) == 1
 
 
+def test_an_image_of_another_size_than_its_masks_is_named(pack):
+    Image.fromarray(np.zeros((60, 81, 3), np.uint8)).save(pack / "images" / "a.png")
+    with pytest.raises(DataError, match=r"60 x 81 pixels.*60 x 80"):
+        list(coco_crops(pack / "annotations.json", pack / "images", 32))
+
+
 def test_facts_are_written_last(tmp_path):
     write_store(tmp_path / "s", [("a", blobs(2))], SIDE)
     assert json.loads((tmp_path / "s" / "facts.json").read_text(encoding="utf-8"))["counts"] == [2]

@@ -17,12 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..coco import find_image, read_coco
+from ..coco import open_annotated, read_coco
 from ..errors import DataError
 from ..files import atomic_write, make_folder
 from ..frame import Frame
 from ..image import ImagePlane, as_plane
-from ..image_file import read_image
 from ..simulation import box_of, outline
 
 OBJECT, IGNORE, OUTSIDE = 1, 2, 4
@@ -116,7 +115,7 @@ def coco_crops(
             mask = data.mask(obj)
             if mask.sum() < least_area:
                 continue
-            plane = plane or as_plane(read_image(find_image(images, image)))
+            plane = plane or as_plane(open_annotated(images, image))
             yield cut(plane, mask, data.ignore_mask(obj), side)
 
 

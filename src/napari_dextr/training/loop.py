@@ -152,7 +152,7 @@ class Trainer:
 
     def _loss(self, output: TrainingOutput, batch: Batch) -> tuple[Tensor, Tensor]:
         size = batch.target.shape[-1]
-        logits = _full(output.logits, size)
+        logits = losses.on_canvas(output.logits, size)
         iou = losses.batch_iou(logits, batch.target, batch.weight)
         if self.config.mask_loss == "balanced":
             total = losses.class_balanced(logits, batch.target, batch.weight)
@@ -223,11 +223,6 @@ class Trainer:
                 f"The checkpoint '{path}' cannot be resumed ({type(error).__name__}); move it away to start the run "
                 "afresh."
             ) from error
-
-
-def _full(logits: Tensor, size: int) -> Tensor:
-    """Logits at the canvas' own resolution, float32."""
-    return F.interpolate(logits.float(), size=(size, size), mode="bilinear", align_corners=False)
 
 
 def _rounds(config: TrainConfig, rng: np.random.Generator) -> int:

@@ -65,5 +65,10 @@ def batch_iou(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         return torch.where(union > 0, overlap / union.clamp_min(1), torch.ones_like(union, dtype=torch.float32))
 
 
+def on_canvas(logits: Tensor, size: int) -> Tensor:
+    """Logits of any stride at the canvas' own resolution ``(B, 1, size, size)``, float32."""
+    return F.interpolate(logits.float(), size=(size, size), mode="bilinear", align_corners=False)
+
+
 def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, target, reduction="none")

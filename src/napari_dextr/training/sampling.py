@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -95,9 +96,10 @@ class Sampler:
     earlier_masks: float = 0.05
 
     def __post_init__(self) -> None:
-        if not len(self._members()):
+        if not len(self._members):
             raise DataError("None of the store's groups has a share in the training; name at least one of them.")
 
+    @cached_property
     def _members(self) -> list[tuple[str, npt.NDArray[np.int64], float]]:
         found = []
         for index, name in enumerate(self.store.names):
@@ -109,7 +111,7 @@ class Sampler:
     def draw(self, count: int, size: int, seed: tuple[int, ...]) -> Batch:
         """``count`` samples on a canvas of ``size``; the same seed gives the same batch."""
         rng = np.random.default_rng(seed)
-        groups = self._members()
+        groups = self._members
         share = np.array([weight for _, _, weight in groups])
         picks = rng.choice(len(groups), count, p=share / share.sum())
         indices, frames, marks = [], [], []
@@ -141,11 +143,7 @@ class Sampler:
         def place(points: Points) -> Points:
             return frame.to_canvas(points.reshape(-1, 2) @ turn)  # back from the turned copy, then to the canvas
 
-        box: Bounds | None = None
-        if opening.box is not None:
-            corners = place(np.reshape(opening.box, (2, 2)))
-            low, high = corners.min(axis=0), corners.max(axis=0)
-            box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        box = None if opening.box is None else box_of(place(np.reshape(opening.box, (2, 2))))
         return frame, Marks(place(opening.outline), place(opening.inside), place(opening.outside), box)
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ..frame import Frame
 from ..simulation import box_of, extreme_points, outline
 from .augment import Photometric
 from .crops import OBJECT, CropStore
-from .losses import batch_iou
+from .losses import batch_iou, on_canvas
 from .sampling import Marks, assemble
 
 _UNCHANGED = Photometric(light=0, inversion=0, grey=0, shuffle=0, blur=0, noise=0, gradient=0)
@@ -39,14 +38,13 @@ def validation_ious(network: nn.Module, store: CropStore, size: int, batch: int 
             flags = np.asarray(store.masks[index])
             points = extreme_points(outline((flags & OBJECT) > 0))
             frame = Frame.around(box_of(points), size, (flags.shape[0], flags.shape[1]), margin=0.2, least=2.0)
-            on_canvas = frame.to_canvas(points)
+            placed = frame.to_canvas(points)
             frames.append(frame)
-            marks.append(Marks(on_canvas, _NONE, _NONE, box_of(on_canvas)))
+            marks.append(Marks(placed, _NONE, _NONE, box_of(placed)))
         sample = assemble(store, indices, frames, marks, _UNCHANGED, torch.Generator())
         with torch.inference_mode():
             logits = network(sample.inputs())[0]
-        full = F.interpolate(logits.float(), size=(size, size), mode="bilinear", align_corners=False)
-        ious = batch_iou(full, sample.target, sample.weight).tolist()
+        ious = batch_iou(on_canvas(logits, size), sample.target, sample.weight).tolist()
         for index, iou in zip(indices, ious, strict=True):
             found.setdefault(store.names[int(store.groups[index])], []).append(iou)
     return found
