@@ -28,11 +28,11 @@ TESTS = PROJECT / "tests"
 FLOORS = (
     {
         "errors", "files", "prompt", "image", "image_file", "mask_file", "frame", "guidance", "simulation",
-        "postprocess", "metrics", "rle",
+        "postprocess", "metrics", "rle", "locks", "objects", "segmentation",
     },
     {"models", "segmenter"},
-    {"session", "propagation", "coco", "baselines", "evaluation", "training", "overlay"},
-    {"demo", "bench"},
+    {"session", "propagation", "coco", "label_formats", "annotate", "baselines", "evaluation", "training", "overlay"},
+    {"demo", "bench", "bench_coco", "session_bench"},
     {"cli"},
     {"napari_io"},
     {"widgets"},
@@ -41,7 +41,10 @@ VIEWER_ROOMS = {"widgets", "napari_io"}
 VIEWER_LIBRARIES = {"napari", "qtpy", "magicgui", "superqt", "vispy", "PyQt5", "PyQt6", "PySide2", "PySide6"}
 HEAVY = {"torch", "torchvision", "skimage", "scipy", "matplotlib", "napari"}
 # What a program or the viewer imports at its start, before anybody has asked for a mask.
-LIGHT = ("", "errors", "prompt", "session", "coco", "cli", "models", "models.spec", "models.registry")
+LIGHT = (
+    "", "errors", "prompt", "objects", "segmentation", "session", "session.autosave", "session.recovery", "coco", "cli",
+    "models", "models.spec", "models.registry",
+)  # fmt: skip
 # Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
 
@@ -236,7 +239,7 @@ def test_every_module_has_a_test_file() -> None:
 
 
 def test_every_test_file_has_a_module() -> None:
-    whole_project = {"test_architecture.py", "test_docstrings.py", "test_project.py"}
+    whole_project = {"test_architecture.py", "test_every_image.py", "test_docstrings.py", "test_project.py"}
     expected = {expected_test(path) for path in sources()}
     strays = [
         str(path.relative_to(PROJECT))
@@ -250,7 +253,8 @@ def test_dependencies_are_what_the_source_imports() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {re.split(r"[<>=!~\[; ]", item)[0].lower() for item in project["dependencies"]}
     built_in = {*sys.stdlib_module_names, "tomllib"}  # the latter since Python 3.11; `tomli` stands in before
-    optional = {"cv2", "zarr"}  # the GrabCut baseline, and the large image of `bench`: both say how to get them
+    # the GrabCut baseline, the large image of `bench`, `annotate --cluster`: each says how to get it
+    optional = {"cv2", "zarr", "distributed"}
     used = {
         DISTRIBUTIONS.get(top, top).lower()
         for path in sources()

@@ -142,6 +142,47 @@ def test_beyond_the_image_is_marked_and_padded():
     assert torch.isfinite(pixels).all()
 
 
+class Chunked:
+    """A level of a pyramid stored in chunks, that remembers which chunks were touched. Its pixels are their rows."""
+
+    CHUNK = 64
+
+    def __init__(self, side, factor):
+        self.shape, self.dtype, self.ndim = (side, side), np.dtype(np.float32), 2
+        self.factor, self.touched = factor, set()
+
+    def __getitem__(self, key):
+        rows, cols = (range(side)[part] for side, part in zip(self.shape, key, strict=True))
+        lines = [range(part[0] // self.CHUNK, part[-1] // self.CHUNK + 1) for part in (rows, cols)]
+        self.touched |= {(row, col) for row in lines[0] for col in lines[1]}
+        centres = (np.asarray(rows, np.float32) + 0.5) * self.factor - 0.5
+        return np.repeat(centres[:, None], len(cols), axis=1)
+
+
+@given(
+    st.floats(20, 30_000), st.floats(20, 30_000), st.floats(0, 30_000), st.floats(0, 30_000), st.sampled_from([64, 512])
+)
+def test_the_level_fits_the_canvas_and_only_chunks_of_the_crop_are_read(height, width, row, col, size):
+    side = 50_001  # odd, so that the levels do not divide it
+    levels = [Chunked(max(1, side >> power), side / (side >> power)) for power in range(8)]
+    frame = Frame.around((row, col, min(row + height, side - 1), min(col + width, side - 1)), size, (side, side))
+    plane = as_plane(levels, limits=(0, 51_000))
+    pixels, inside = frame.read(plane)
+
+    (used,) = [level for level in levels if level.touched]
+    shrink = 1 / np.diag(frame.matrix[:, :2])
+    assert max(used.factor / shrink) <= 1.02 or used is levels[0]  # as fine as the canvas
+    coarser = levels[min(levels.index(used) + 1, 7)]
+    assert coarser is used or max(coarser.factor / shrink) > 1.0  # and no finer than need be
+    crop = size * shrink / used.factor / used.CHUNK
+    assert len(used.touched) <= np.prod(np.ceil(crop) + 2)
+
+    rows = np.clip(frame.to_image(np.column_stack([np.arange(size), np.full(size, size / 2)]))[:, 0], 0, side - 1)
+    column = inside[:, size // 2].numpy()
+    shown = pixels[0, :, size // 2].numpy() * 200  # back from 0..255 to rows
+    np.testing.assert_allclose(shown[column], rows[column], atol=2 * max(shrink) + 1)
+
+
 def test_a_mask_brought_to_the_canvas_is_zero_outside_its_region():
     frame = Frame.around((10, 10, 60, 60), 128, (100, 100))
     canvas = frame.read_mask(np.ones((10, 10)), (slice(30, 40), slice(30, 40)))

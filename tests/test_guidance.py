@@ -107,6 +107,22 @@ def test_a_batch_is_drawn_sample_by_sample():
     assert drawn[1, 6].any()
 
 
+def test_batches_of_different_counts_are_drawn_as_the_formula_says():
+    rng = np.random.default_rng(0)
+    size, counts = 40, (3, 0, 1, 12, 2)
+    points = [rng.uniform(-5, size + 5, (count, 2)) for count in counts]
+    none = [np.zeros((0, 2))] * len(counts)
+    drawn = draw(none, points, none, [None] * len(counts), torch.zeros(len(counts), size, size), size)
+    grid = np.stack(np.mgrid[:size, :size], axis=-1)
+    for index, marks in enumerate(points):
+        for channel, share in ((2, NARROW), (3, BROAD)):
+            expected = np.zeros((size, size))
+            for mark in marks:
+                squared = ((grid - mark) ** 2).sum(axis=-1)
+                expected = np.maximum(expected, np.exp(-squared / (2 * (share * size) ** 2)))
+            np.testing.assert_allclose(drawn[index, channel].numpy(), expected, atol=1e-5)
+
+
 def test_strokes_are_sampled_closely():
     line = sample_stroke(np.array([[0.0, 0.0], [0.0, 10.0], [5.0, 10.0]]), 1.5)
     assert np.linalg.norm(np.diff(line, axis=0), axis=1).max() <= 1.5 + 1e-9

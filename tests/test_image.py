@@ -165,6 +165,28 @@ def test_a_pyramid_answers_from_the_level_that_is_fine_enough():
     assert block.origin == (1.5, 1.5)
 
 
+def test_a_pyramid_of_odd_extents_loses_no_level_to_rounding():
+    levels = [Recorder(np.zeros((extent, extent), np.uint8)) for extent in (1001, 500, 250)]
+    block = as_plane(levels).read_coarse((slice(0, 1001), slice(0, 1001)), 4)
+    assert [len(level.read) for level in levels] == [0, 0, 1]
+    np.testing.assert_allclose(block.spacing, 1001 / 250)
+
+
+def test_each_axis_of_a_pyramid_must_be_fine_enough():
+    levels = [Recorder(np.zeros(shape, np.uint8)) for shape in ((512, 512), (512, 256), (256, 256))]
+    plane = as_plane(levels)
+    plane.read_coarse((slice(0, 512), slice(0, 512)), (1.5, 2.5))
+    assert [len(level.read) for level in levels] == [0, 1, 0]
+    plane.read_coarse((slice(0, 512), slice(0, 512)), (2.0, 1.0))
+    assert [len(level.read) for level in levels] == [1, 1, 0]
+
+
+def test_levels_need_not_be_halves():
+    levels = [Recorder(np.zeros((extent, extent), np.uint8)) for extent in (900, 600, 400)]
+    as_plane(levels).read_coarse((slice(0, 900), slice(0, 900)), 1.6)
+    assert [len(level.read) for level in levels] == [0, 1, 0]
+
+
 def test_a_single_array_is_decimated_for_a_coarse_use():
     block = as_plane(np.add.outer(np.arange(400), np.zeros(400)).astype(np.uint16), limits=(0, 510)).read_coarse(
         (slice(40, 240), slice(0, 200)), 10

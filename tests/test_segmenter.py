@@ -12,6 +12,8 @@ from skimage import data
 from napari_dextr import Prompt, UnsupportedMarkError, load_model
 from napari_dextr.errors import ImageError, PromptError
 from napari_dextr.metrics import iou
+from napari_dextr.models.house import CLICK_WINDOWS
+from napari_dextr.models.spec import ModelSpec
 from napari_dextr.postprocess import PostProcess
 from napari_dextr.prompt import MARKS
 from napari_dextr.segmenter import Segmenter
@@ -222,3 +224,80 @@ def test_the_network_is_not_changed_by_use(model, picture):
         torch.manual_seed(99)
         second = model.segment(image, extremes(mask)).probability
     np.testing.assert_array_equal(first, second)
+
+
+def test_many_objects_at_once_are_those_of_single_calls(model, picture):
+    image, mask = picture
+    prompts = [extremes(mask), Prompt.box(60, 70, 180, 190), Prompt.extreme([(3, 3), (9, 9), (3, 9)])]
+    for batch in (1, 2, 8):
+        results = model.segment_many(image, prompts, batch=batch)
+        for prompt, result in zip(prompts, results, strict=True):
+            single = model.segment(image, prompt)
+            assert result.prompt is prompt
+            assert result.region == single.region
+            np.testing.assert_allclose(result.probability, single.probability, atol=2e-2)  # bfloat16, where it is used
+            assert result.score == pytest.approx(single.score, abs=2e-2)
+            assert result.seconds > 0
+            if batch == 1:
+                np.testing.assert_array_equal(result.probability, single.probability)
+
+
+def test_a_bad_prompt_among_many_stands_in_its_place(model, picture):
+    image, mask = picture
+    far = Prompt.box(900, 900, 950, 950)
+    first, second, third = model.segment_many(image, [far, extremes(mask), far], batch=2)
+    assert isinstance(first, PromptError)
+    assert isinstance(third, PromptError)
+    assert second.mask.any()
+    assert model.segment_many(image, []) == []
+    with pytest.raises(ImageError):
+        model.segment_many(np.zeros((2, 2, 2, 2)), [far])
+
+
+def test_the_limits_reach_every_object_of_many(model, picture):
+    image, mask = picture
+    dark = image.astype(np.uint16) * 7
+    (result,) = model.segment_many(dark, [extremes(mask)], limits=(0, 255 * 7))
+    single = model.segment(dark, extremes(mask), limits=(0, 255 * 7))
+    np.testing.assert_array_equal(result.probability, single.probability)
+
+
+def test_the_hash_is_that_of_the_weights():
+    first, second = (load_model(device="cpu", precision=precision) for precision in ("auto", "full"))
+    assert first.model_hash == second.model_hash
+    assert len(first.model_hash) == 64
+
+
+class Judge(torch.nn.Module):
+    """Everything is object; the score of a canvas is the next of a list."""
+
+    def __init__(self, scores: list[float]) -> None:
+        super().__init__()
+        self.scores = scores
+
+    def forward(self, canvases: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.full((len(canvases), 1, 16, 16), 9.0), torch.tensor(self.scores[: len(canvases)])
+
+
+@pytest.mark.parametrize("best", [0, 2])
+def test_a_lone_click_is_looked_at_in_several_windows_and_the_best_is_kept(best):
+    image = np.zeros((1000, 1000), np.uint8)
+    scores = [-3.0, -3.0, -3.0, -3.0]
+    scores[best] = 3.0
+    segmenter = Segmenter(Judge(scores), ModelSpec(name="judge", architecture="compact", canvas=32, marks=MARKS))
+    result = segmenter.segment(image, Prompt.clicks([(500, 500)]))
+    side = CLICK_WINDOWS[best]
+    assert result.probability.shape == pytest.approx((side, side), abs=3)
+    assert result.score == pytest.approx(0.953, abs=1e-3)
+    assert result.post.keep_marked
+
+
+def test_clicks_and_extreme_points_share_a_batch(model, picture):
+    image, mask = picture
+    prompts = [Prompt.clicks([(118, 131)]), extremes(mask), Prompt.clicks([(100, 120)])]
+    together = model.segment_many(image, prompts)
+    for prompt, result in zip(prompts, together, strict=True):
+        alone = model.segment(image, prompt)
+        assert result.region == alone.region
+        np.testing.assert_allclose(result.probability, alone.probability, atol=0.02)
+        assert result.post == alone.post

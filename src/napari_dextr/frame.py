@@ -129,8 +129,8 @@ class Frame:
         inside : (S, S) bool tensor
             Where the canvas lies on the image.
         """
-        shrink = np.linalg.norm(self.inverse[:, :2], axis=0).max()  # image pixels per canvas pixel
-        block = plane.read_coarse(self._region(math.ceil(shrink)), int(shrink))
+        rows, cols = (float(step) for step in 1 / np.linalg.norm(self.matrix[:, :2], axis=0))  # per canvas pixel
+        block = plane.read_coarse(self._region(math.ceil(max(rows, cols))), (rows, cols))
         matrix = self.inverse.copy()
         matrix[:, 2] -= block.origin
         matrix /= np.asarray(block.spacing)[:, None]

@@ -87,19 +87,23 @@ def draw(
     Returns
     -------
     (B, 8, S, S) float32 tensor
+        On the device of ``previous``, else on the CPU.
     """
-    out = torch.zeros(len(outline), CHANNELS, size, size)
+    device = torch.device("cpu") if previous is None else previous.device
+    out = torch.zeros(len(outline), CHANNELS, size, size, device=device)
     for channel, points in ((0, outline), (2, inside), (4, outside)):
-        for offset, share in ((0, NARROW), (1, BROAD)):
-            out[:, channel + offset] = gaussians(points, share * size, size)
-    axis = torch.arange(size, dtype=torch.float32)
-    for index, bounds in enumerate(boxes):
-        if bounds is not None:
-            r0, c0, r1, c1 = bounds
-            soft = _BOX_EDGE * size
-            rows = torch.sigmoid((axis - r0) / soft) * torch.sigmoid((r1 - axis) / soft)
-            cols = torch.sigmoid((axis - c0) / soft) * torch.sigmoid((c1 - axis) / soft)
-            out[index, 6] = rows[:, None] * cols[None, :]
+        rows = [index for index, marks in enumerate(points) if len(marks)]
+        if rows:
+            distances = _squared_distances([points[index] for index in rows], size, device)
+            for offset, share in ((0, NARROW), (1, BROAD)):
+                out[rows, channel + offset] = torch.exp(distances * (-0.5 / (share * size) ** 2))
+    rows = [index for index, bounds in enumerate(boxes) if bounds is not None]
+    if rows:
+        bounds = torch.tensor([boxes[index] for index in rows], dtype=torch.float32).to(device)
+        axis, soft = torch.arange(size, dtype=torch.float32, device=device), _BOX_EDGE * size
+        low, high = bounds[:, :2, None], bounds[:, 2:, None]
+        edges = torch.sigmoid((axis - low) / soft) * torch.sigmoid((high - axis) / soft)  # (B, 2, S)
+        out[rows, 6] = edges[:, 0, :, None] * edges[:, 1, None, :]
     if previous is not None:
         out[:, 7] = previous
     return out
@@ -107,18 +111,25 @@ def draw(
 
 def gaussians(points: Sequence[Points], sigma: float, size: int) -> torch.Tensor:
     """Maximum over points of ``exp(-d^2 / (2 sigma^2))``: ``(B, S, S)`` float32, sigma in canvas pixels."""
-    out = torch.zeros(len(points), size, size)
-    most = max((len(p) for p in points), default=0)
-    if not most:
-        return out
-    padded = np.full((len(points), most, 2), 1e6, np.float32)  # far away: contributes nothing
-    for index, marks in enumerate(points):
-        padded[index, : len(marks)] = marks
-    axis = torch.arange(size, dtype=torch.float32)
-    along = torch.exp(-((axis - torch.from_numpy(padded)[..., None]) ** 2) / (2 * sigma**2))  # (B, N, 2, S)
-    for index in range(most):  # one point at a time: memory stays that of one map
-        out = torch.maximum(out, along[:, index, 0, :, None] * along[:, index, 1, None, :])
-    return out
+    return torch.exp(_squared_distances(points, size, torch.device("cpu")) * (-0.5 / sigma**2))
+
+
+def _squared_distances(points: Sequence[Points], size: int, device: torch.device) -> torch.Tensor:
+    """Squared distance of each pixel to the nearest point, infinite where there is none: ``(B, S, S)`` float32."""
+    # the nearest point's Gaussian is the largest one at every width, so one map of distances serves all widths
+    counts = [len(marks) for marks in points]
+    order = sorted(range(len(counts)), key=lambda index: -counts[index])  # those with many points first
+    padded = np.zeros((len(points), max(counts, default=0), 2), np.float32)
+    for place, index in enumerate(order):
+        padded[place, : counts[index]] = points[index]
+    axis = torch.arange(size, dtype=torch.float32, device=device)
+    along = (axis - torch.from_numpy(padded).to(device)[..., None]) ** 2  # (B, N, 2, S)
+    found = torch.full((len(points), size, size), torch.inf, device=device)
+    for number in range(padded.shape[1]):  # one point at a time: memory stays that of one map
+        some = sum(count > number for count in counts)
+        rows, cols = along[:some, number, 0, :, None], along[:some, number, 1, None, :]
+        torch.minimum(found[:some], rows + cols, out=found[:some])
+    return found[np.argsort(order).tolist()] if len(points) > 1 else found
 
 
 def sample_stroke(line: Points, spacing: float) -> Points:

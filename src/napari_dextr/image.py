@@ -20,6 +20,7 @@ from .prompt import Region
 Pixels = npt.NDArray[np.float32]
 
 _COARSEST_STEP_READ_IN_FULL = 2  # a plain array is decimated only where this many pixels remain per canvas pixel
+_ROUNDED_EXTENTS = 0.02  # by how much an odd extent, halved and rounded, may make a level look coarser than it is
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,39 +58,49 @@ class ImagePlane:
 
     def read(self, region: Region) -> Pixels:
         """Read a region of the finest level as ``(h, w, 3)`` float32 RGB in 0..255."""
-        return self._display(self._fetch(self.levels[0], region, 1))
+        return self._display(self._fetch(self.levels[0], region, (1, 1)))
 
-    def read_coarse(self, region: Region, step: int) -> Block:
+    def read_coarse(self, region: Region, step: float | tuple[float, float]) -> Block:
         """Read a region for a use that needs only one pixel in ``step``, at least two where there are more.
 
-        A pyramid answers from the coarsest level that is still fine enough. A single array is decimated, so
-        that a huge object costs no more than a large one.
+        A pyramid answers from the coarsest level that is still fine enough along both axes. A single array is
+        decimated, so that a huge object costs no more than a large one.
+
+        Parameters
+        ----------
+        region : two slices
+        step : float or (float, float)
+            Pixels of the plane for each pixel that is needed, along rows and columns.
         """
-        if step <= 1:
-            rows, cols = region
-            return Block(self.read(region), (float(rows.start), float(cols.start)), (1.0, 1.0))
+        steps = step if isinstance(step, tuple) else (step, step)
+        level, factors = self._level_for(steps)
+        parts, strides = [], []
+        for part, factor, extent, wanted in zip(region, factors, level.shape[:2], steps, strict=True):
+            start = min(int(part.start / factor), extent - 1)
+            stop = max(start + 1, min(int(np.ceil(part.stop / factor)), extent))
+            parts.append(slice(start, stop))
+            strides.append(max(1, int(wanted / factor / _COARSEST_STEP_READ_IN_FULL)))
+        rows, cols = parts
+        pixels = self._display(self._fetch(level, (rows, cols), (strides[0], strides[1])))
+        # A level's pixel covers `factor` fine pixels: centres are related by (p + 0.5) / factor - 0.5.
+        origin = ((rows.start + 0.5) * factors[0] - 0.5, (cols.start + 0.5) * factors[1] - 0.5)
+        return Block(pixels, origin, (strides[0] * factors[0], strides[1] * factors[1]))
+
+    def _level_for(self, steps: tuple[float, float]) -> tuple[Any, tuple[float, float]]:
+        """The coarsest level that is fine enough, and for how many pixels of the plane one of its own stands."""
         height, width = self.shape
         level, factors = self.levels[0], (1.0, 1.0)
         for candidate in self.levels[1:]:
             ratio = (height / candidate.shape[0], width / candidate.shape[1])
-            if max(ratio) <= step:
+            fine = all(r <= step * (1 + _ROUNDED_EXTENTS) for r, step in zip(ratio, steps, strict=True))
+            if fine and ratio[0] * ratio[1] > factors[0] * factors[1]:
                 level, factors = candidate, ratio
-        stride = max(1, int(step / max(factors) / _COARSEST_STEP_READ_IN_FULL))
-        parts = []
-        for part, factor, extent in zip(region, factors, level.shape, strict=False):
-            start = min(int(part.start / factor), extent - 1)
-            stop = max(start + 1, min(int(np.ceil(part.stop / factor)), extent))
-            parts.append(slice(start, stop))
-        rows, cols = parts
-        pixels = self._display(self._fetch(level, (rows, cols), stride))
-        # A level's pixel covers `factor` fine pixels: centres are related by (p + 0.5) / factor - 0.5.
-        origin = ((rows.start + 0.5) * factors[0] - 0.5, (cols.start + 0.5) * factors[1] - 0.5)
-        return Block(pixels, origin, (stride * factors[0], stride * factors[1]))
+        return level, factors
 
-    def _fetch(self, level: Any, region: Region, stride: int) -> npt.NDArray[Any]:
+    def _fetch(self, level: Any, region: Region, strides: tuple[int, int]) -> npt.NDArray[Any]:
         rows, cols = region
         try:
-            block = level[rows.start : rows.stop : stride, cols.start : cols.stop : stride]
+            block = level[rows.start : rows.stop : strides[0], cols.start : cols.stop : strides[1]]
             return np.asarray(block)
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise ImageError(

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from .errors import UnsupportedMarkError
+from .errors import DextrError, UnsupportedMarkError
 from .image import ImagePlane, as_plane
 from .models.registry import load_pipeline, models_taking
-from .models.runtime import Runtime
+from .models.runtime import NetworkOutput, Runtime
 from .models.spec import ModelSpec
-from .postprocess import PostProcess, finish_mask
+from .postprocess import PostProcess
 from .prompt import Prompt, Region
+from .segmentation import Segmentation as Segmentation
 
 if TYPE_CHECKING:
     import torch
@@ -26,69 +27,16 @@ if TYPE_CHECKING:
 class Pipeline(Protocol):
     """What differs between families of models: how the crop is read, and how the result is pasted back."""
 
-    def read(self, plane: ImagePlane, prompt: Prompt, spec: ModelSpec) -> tuple[torch.Tensor, Any]:
-        """``(1, C, S, S)`` network input, and what `paste` needs to undo it."""
+    def read(self, plane: ImagePlane, prompt: Prompt, spec: ModelSpec) -> tuple[torch.Tensor, Sequence[Any]]:
+        """``(N, C, S, S)`` network input, one canvas a look at the image, and what `paste` needs to undo each."""
+
+    def choose(self, scores: torch.Tensor | None, placements: Sequence[Any]) -> int:
+        """The look to keep, by the scores ``(N,)`` of the answers where the network gives them."""
 
     def paste(
         self, logits: torch.Tensor, placement: Any, prompt: Prompt, spec: ModelSpec
     ) -> tuple[npt.NDArray[np.float32], Region]:
         """Probability ``(h, w)`` and the region it covers."""
-
-
-@dataclass(frozen=True, eq=False)
-class Segmentation:
-    """Result of one prompt. The mask is derived: threshold and clean-up can change without the network.
-
-    Attributes
-    ----------
-    probability : (h, w) float32
-        On ``region``; everywhere else it is zero.
-    region : two slices
-        Part of the image plane that ``probability`` and ``mask`` cover.
-    shape : (H, W)
-        Extent of the image plane, pixels.
-    prompt : Prompt
-        The marks it was made from.
-    score : float or None
-        Predicted IoU in 0..1, or None where the model has no score head.
-    model : str
-        Name of the model.
-    threshold : float
-        Probability above which a pixel belongs to the object.
-    post : PostProcess
-        Clean-up applied after the threshold.
-    seconds : float
-        Time from prompt to probability.
-    """
-
-    probability: npt.NDArray[np.float32]
-    region: Region
-    shape: tuple[int, int]
-    prompt: Prompt
-    score: float | None
-    model: str
-    threshold: float
-    post: PostProcess = field(default_factory=PostProcess)
-    seconds: float = 0.0
-
-    @cached_property
-    def mask(self) -> npt.NDArray[np.bool_]:
-        """``(h, w)`` bool mask on ``region``."""
-        return finish_mask(self.probability, self.region, self.prompt, self.threshold, self.post)
-
-    def full_mask(self) -> npt.NDArray[np.bool_]:
-        """``(H, W)`` bool mask of the whole image plane."""
-        full = np.zeros(self.shape, bool)
-        full[self.region] = self.mask
-        return full
-
-    def with_threshold(self, threshold: float) -> Segmentation:
-        """The same result cut at another probability."""
-        return replace(self, threshold=float(threshold))
-
-    def with_post(self, post: PostProcess) -> Segmentation:
-        """The same result cleaned up differently."""
-        return replace(self, post=post)
 
 
 class Segmenter:
@@ -151,17 +99,94 @@ class Segmenter:
         """
         started = time.perf_counter()
         plane = as_plane(image, channels=channels, limits=limits)
+        inputs, placements = self._read(plane, prompt)
+        result = self._finish(self.runtime(inputs), placements, prompt, plane.shape)
+        return replace(result, seconds=time.perf_counter() - started)
+
+    def segment_many(
+        self,
+        image: Any,
+        prompts: Sequence[Prompt],
+        *,
+        batch: int = 8,
+        channels: Sequence[int] | None = None,
+        limits: tuple[float, float] | None = None,
+    ) -> list[Segmentation | DextrError]:
+        """Segment several objects of one image, several at a time on the network.
+
+        Parameters
+        ----------
+        image, channels, limits
+            As for `segment`.
+        prompts : sequence of Prompt
+            One for each object.
+        batch : int
+            So many objects go through the network together.
+
+        Returns
+        -------
+        list of Segmentation or DextrError
+            In the order of the prompts; where a prompt cannot be used, the error that `segment` would raise. The
+            time of a batch is shared out evenly.
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be used at all.
+        """
+        import torch
+
+        plane = as_plane(image, channels=channels, limits=limits)
+        results: list[Segmentation | DextrError] = []
+        for start in range(0, len(prompts), max(1, batch)):
+            started = time.perf_counter()
+            answers: dict[int, Segmentation | DextrError] = {}
+            ready: list[tuple[int, torch.Tensor, Sequence[Any]]] = []
+            for index, prompt in enumerate(prompts[start : start + max(1, batch)], start=start):
+                try:
+                    ready.append((index, *self._read(plane, prompt)))
+                except DextrError as error:
+                    answers[index] = error
+            if ready:
+                output = self.runtime(torch.cat([inputs for _, inputs, _ in ready]))
+                done, first = [], 0
+                for index, _, placements in ready:
+                    part = _part(output, slice(first, first + len(placements)))
+                    done.append((index, self._finish(part, placements, prompts[index], plane.shape)))
+                    first += len(placements)
+                seconds = (time.perf_counter() - started) / len(ready)
+                answers.update((index, replace(result, seconds=seconds)) for index, result in done)
+            results += [answers[index] for index in sorted(answers)]
+        return results
+
+    @cached_property
+    def model_hash(self) -> str:
+        """SHA-256 of the network's weights: which model exactly made a mask."""
+        return self.runtime.weights_hash()
+
+    def _read(self, plane: ImagePlane, prompt: Prompt) -> tuple[torch.Tensor, Sequence[Any]]:
         self.check(prompt)
         prompt.check(plane.shape)
-        inputs, placement = self._pipeline.read(plane, prompt, self.spec)
-        output = self.runtime(inputs)
-        probability, region = self._pipeline.paste(output.logits, placement, prompt, self.spec)
-        score = None if output.score is None else float(output.score[0])
-        seconds = time.perf_counter() - started
-        name, threshold = self.spec.name, self.spec.threshold
-        return Segmentation(probability, region, plane.shape, prompt, score, name, threshold, seconds=seconds)
+        return self._pipeline.read(plane, prompt, self.spec)
+
+    def _finish(
+        self, output: NetworkOutput, placements: Sequence[Any], prompt: Prompt, shape: tuple[int, int]
+    ) -> Segmentation:
+        """Result of one prompt, from the answers to its looks."""
+        best = self._pipeline.choose(output.score, placements) if len(placements) > 1 else 0
+        kept = _part(output, slice(best, best + 1))
+        probability, region = self._pipeline.paste(kept.logits, placements[best], prompt, self.spec)
+        score = None if kept.score is None else float(kept.score[0])
+        # where nothing says how large the object is, other objects lie in the window: the mask is the part clicked on
+        post = PostProcess(keep_marked=len(placements) > 1)
+        return Segmentation(probability, region, shape, prompt, score, self.spec.name, self.spec.threshold, post)
 
     def check(self, prompt: Prompt) -> None:
         """Raise `UnsupportedMarkError` where the prompt holds a mark this model was not trained for."""
         for mark in sorted(prompt.marks - set(self.spec.marks)):
             raise UnsupportedMarkError(mark, self.spec.name, models_taking(mark))
+
+
+def _part(output: NetworkOutput, canvases: slice) -> NetworkOutput:
+    """Some canvases of a batch."""
+    return NetworkOutput(output.logits[canvases], None if output.score is None else output.score[canvases])

@@ -17,7 +17,7 @@ EXTREMES = [(20, 50), (60, 25), (90, 50), (60, 80)]
 
 def test_the_input_has_colours_and_guidance():
     image = np.random.default_rng(0).integers(0, 256, (120, 110, 3), np.uint8)
-    inputs, frame = HousePipeline().read(as_plane(image), Prompt.extreme(EXTREMES), SPEC)
+    inputs, (frame,) = HousePipeline().read(as_plane(image), Prompt.extreme(EXTREMES), SPEC)
     assert inputs.shape == (1, 11, 64, 64)
     assert inputs.dtype == torch.float32
     assert frame.size == 64
@@ -36,7 +36,7 @@ def test_only_the_crop_is_read():
 
     source = Source()
     points = np.array(EXTREMES) + 30_000
-    _inputs, frame = HousePipeline().read(as_plane(source), Prompt.extreme(points), SPEC)
+    _inputs, (frame,) = HousePipeline().read(as_plane(source), Prompt.extreme(points), SPEC)
     probability, region = HousePipeline().paste(torch.zeros(1, 1, 32, 32), frame, Prompt.extreme(points), SPEC)
     assert source.read < 150 * 150
     assert probability.shape == tuple(part.stop - part.start for part in region)
@@ -61,29 +61,52 @@ def test_a_flat_crop_is_not_blown_up():
 
 
 def test_bounds_come_from_the_marks():
-    assert working_bounds(Prompt.extreme(EXTREMES), (120, 110)) == (20, 25, 90, 80)
-    assert working_bounds(Prompt.box(10, 20, 60, 80), (120, 110)) == (10, 20, 60, 80)
+    assert working_bounds(Prompt.extreme(EXTREMES), (120, 110)) == ((20, 25, 90, 80),)
+    assert working_bounds(Prompt.box(10, 20, 60, 80), (120, 110)) == ((10, 20, 60, 80),)
 
 
 def test_an_inside_click_beyond_the_box_widens_it():
-    assert working_bounds(Prompt.extreme(EXTREMES).with_inside([(100, 50)]), (120, 110)) == (20, 25, 100, 80)
+    assert working_bounds(Prompt.extreme(EXTREMES).with_inside([(100, 50)]), (120, 110)) == ((20, 25, 100, 80),)
 
 
 def test_an_outside_click_does_not_widen_the_box():
-    assert working_bounds(Prompt.extreme(EXTREMES).with_outside([(5, 5)]), (120, 110)) == (20, 25, 90, 80)
+    assert working_bounds(Prompt.extreme(EXTREMES).with_outside([(5, 5)]), (120, 110)) == ((20, 25, 90, 80),)
 
 
-@pytest.mark.parametrize("shape", [(60, 80), (1000, 2000)])
-def test_clicks_alone_look_at_a_window(shape):
+@pytest.mark.parametrize(("shape", "windows"), [((60, 80), 2), ((1000, 2000), 4)])
+def test_clicks_alone_look_through_windows_of_several_sizes(shape, windows):
     click = (shape[0] / 2, shape[1] / 3)
-    r0, c0, r1, c1 = working_bounds(Prompt.clicks([click]), shape)
-    assert r0 < click[0] < r1
-    assert c0 < click[1] < c1
-    assert r1 - r0 <= min(384, shape[0])
+    found = working_bounds(Prompt.clicks([click]), shape)
+    assert len(found) == windows
+    for r0, c0, r1, c1 in found:
+        assert r0 < click[0] < r1
+        assert c0 < click[1] < c1
+    heights = [r1 - r0 for r0, _, r1, _ in found]
+    assert heights == sorted(heights)
+    assert heights[-1] <= min(768, shape[0])
+
+
+def test_a_long_stroke_is_looked_at_whole_and_once_per_size():
+    points = np.column_stack([np.full(50, 300.0), np.linspace(100, 700, 50)])
+    found = working_bounds(Prompt.strokes([points]), (1000, 1000))
+    assert all(c0 <= 100 and c1 >= 700 for _, c0, _, c1 in found)
+    assert len(set(found)) == len(found)
 
 
 def test_clicks_on_an_earlier_mask_look_at_the_mask():
     probability = np.zeros((50, 60), np.float32)
     probability[10:20, 30:50] = 0.9
     prompt = Prompt.clicks([(115, 240)]).with_mask(probability, (slice(100, 150), slice(200, 260)))
-    assert working_bounds(prompt, (400, 400)) == (110, 230, 119, 249)
+    assert working_bounds(prompt, (400, 400)) == ((110, 230, 119, 249),)
+
+
+def test_the_best_scored_look_is_kept_and_the_larger_of_equals():
+    pipeline = HousePipeline()
+    inputs, frames = pipeline.read(as_plane(np.zeros((900, 900), np.uint8)), Prompt.clicks([(400, 400)]), SPEC)
+    assert inputs.shape == (4, 11, 64, 64)
+    assert pipeline.choose(torch.tensor([0.2, 0.9, 0.3, 0.1]), frames) == 1
+    assert pipeline.choose(torch.tensor([0.6, 0.6, 0.6, 0.6]), frames) == 3
+    assert (
+        pipeline.choose(torch.tensor([0.7, 0.66, 0.5, 0.4]), frames) == 1
+    )  # a part scores a little better than the whole
+    assert pipeline.choose(None, frames) == 3

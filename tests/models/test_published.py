@@ -34,7 +34,8 @@ def image_of(case: str) -> np.ndarray:
 
 
 def read(image, points):
-    return PublishedPipeline().read(as_plane(image), Prompt.extreme(points), SPEC)
+    inputs, (placement,) = PublishedPipeline().read(as_plane(image), Prompt.extreme(points), SPEC)
+    return inputs, placement
 
 
 def photograph(height: int, width: int) -> np.ndarray:
@@ -236,7 +237,7 @@ def test_points_that_miss_the_image_are_refused():
 def paste(image, points, logits):
     prompt = Prompt.extreme(points)
     pipeline = PublishedPipeline()
-    _, placement = pipeline.read(as_plane(image), prompt, SPEC)
+    _, (placement,) = pipeline.read(as_plane(image), prompt, SPEC)
     return pipeline.paste(logits, placement, prompt, SPEC)
 
 

@@ -316,3 +316,11 @@ def test_cpu_flags_are_optional(monkeypatch, tmp_path):
     assert module._linux_cpu_flags() == set()
     (tmp_path / "none").write_text("processor : 0\nflags : fpu avx512_bf16\n", encoding="utf-8")
     assert module._linux_cpu_flags() == {"fpu", "avx512_bf16"}
+
+
+def test_the_hash_of_the_weights_changes_with_any_of_them(network):
+    before = Runtime(network, SPEC, "cpu", "full").weights_hash()
+    assert Runtime(network, SPEC, "cpu", "reduced").weights_hash() == before
+    with torch.no_grad():
+        next(network.parameters()).view(-1)[0] += 1
+    assert Runtime(network, SPEC, "cpu").weights_hash() != before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -12,19 +14,33 @@ from ..image import ImagePlane
 from ..prompt import Bounds, Prompt, Region
 from .spec import ModelSpec
 
-CLICK_WINDOW = 384.0
-"""Side of the window around clicks that no box bounds, image pixels."""
+CLICK_WINDOWS = (48.0, 128.0, 384.0, 768.0)
+"""Sides of the windows around clicks that no box bounds, image pixels: nothing else says how large the object is."""
+_WINDOW_BONUS = 0.03  # added to the score for every doubling: a part of an object scores as well as the object
 _FLATTEST = 2.0  # grey levels; a crop with less contrast than this is not amplified further
 
 
 class HousePipeline:
     """Reads a crop around the marks (margin as a share of the box), pastes probabilities back."""
 
-    def read(self, plane: ImagePlane, prompt: Prompt, spec: ModelSpec) -> tuple[torch.Tensor, Frame]:
-        """The ``(1, 11, S, S)`` input of a prompt and the frame it was read through."""
-        frame = Frame.around(working_bounds(prompt, plane.shape), spec.canvas, plane.shape, margin=spec.margin)
-        pixels, inside = frame.read(plane)
-        return torch.cat([normalise(pixels[None], inside[None]), encode(prompt, frame)[None]], dim=1), frame
+    def read(self, plane: ImagePlane, prompt: Prompt, spec: ModelSpec) -> tuple[torch.Tensor, tuple[Frame, ...]]:
+        """The ``(N, 11, S, S)`` input of a prompt's N looks at the image, and the frames they were read through."""
+        frames = tuple(
+            Frame.around(bounds, spec.canvas, plane.shape, margin=spec.margin)
+            for bounds in working_bounds(prompt, plane.shape)
+        )
+        inputs = []
+        for frame in frames:
+            pixels, inside = frame.read(plane)
+            inputs.append(torch.cat([normalise(pixels[None], inside[None]), encode(prompt, frame)[None]], dim=1))
+        return torch.cat(inputs), frames
+
+    def choose(self, scores: torch.Tensor | None, frames: Sequence[Frame]) -> int:
+        """The look to keep, by the model's own scores ``(N,)``; the larger window where they are about equal."""
+        if scores is None:
+            return len(frames) - 1
+        sides = torch.tensor([np.sqrt(abs(np.linalg.det(frame.inverse[:, :2]))) for frame in frames])
+        return int(torch.argmax(scores + _WINDOW_BONUS * torch.log2(sides)))
 
     def paste(
         self, logits: torch.Tensor, placement: Frame, prompt: Prompt, spec: ModelSpec
@@ -33,8 +49,8 @@ class HousePipeline:
         return placement.paste(logits[0, 0])
 
 
-def working_bounds(prompt: Prompt, shape: tuple[int, int]) -> Bounds:
-    """The box to look at: that of the marks, or where clicks leave it open, of the earlier mask or a window."""
+def working_bounds(prompt: Prompt, shape: tuple[int, int]) -> tuple[Bounds, ...]:
+    """The boxes to look at: that of the marks or of the earlier mask; where clicks leave it open, several windows."""
     bounds = prompt.bounds
     if bounds is None and prompt.previous is not None:
         rows, cols = (np.flatnonzero((prompt.previous.probability > 0.5).any(axis=axis)) for axis in (1, 0))
@@ -42,15 +58,25 @@ def working_bounds(prompt: Prompt, shape: tuple[int, int]) -> Bounds:
             top, left = (part.start for part in prompt.previous.region)
             bounds = (float(rows[0] + top), float(cols[0] + left), float(rows[-1] + top), float(cols[-1] + left))
     inside = prompt.positive_points
-    if bounds is None:
-        centre = inside.mean(axis=0)
-        half = np.minimum(CLICK_WINDOW, shape) / (2 * 1.4)  # the margin of a fifth on each side is added later
+    if bounds is not None:
+        return (_holding(bounds, inside),)
+    centre = inside.mean(axis=0)
+    windows: list[Bounds] = []
+    for side in CLICK_WINDOWS:
+        half = np.minimum(side, shape) / (2 * 1.4)  # the margin of a fifth on each side is added later
         low, high = centre - half, centre + half
-        bounds = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-    if len(inside):  # a click inside the object is inside its box, whatever was clicked before
-        low, high = np.minimum(bounds[:2], inside.min(axis=0)), np.maximum(bounds[2:], inside.max(axis=0))
-        bounds = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-    return bounds
+        window = _holding((float(low[0]), float(low[1]), float(high[0]), float(high[1])), inside)
+        if window not in windows:
+            windows.append(window)
+    return tuple(windows)
+
+
+def _holding(bounds: Bounds, inside: npt.NDArray[np.float64]) -> Bounds:
+    """Bounds grown to hold every click inside the object: it belongs to its box, whatever was clicked before."""
+    if not len(inside):
+        return bounds
+    low, high = np.minimum(bounds[:2], inside.min(axis=0)), np.maximum(bounds[2:], inside.max(axis=0))
+    return (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
 
 def normalise(pixels: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ project (`napari_dextr.frame`), so nothing here is shared with it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ class Placement:
 class PublishedPipeline:
     """Reads the four input channels of a published model and pastes its logits back."""
 
-    def read(self, plane: ImagePlane, prompt: Prompt, spec: ModelSpec) -> tuple[Tensor, Placement]:
+    def read(self, plane: ImagePlane, prompt: Prompt, spec: ModelSpec) -> tuple[Tensor, tuple[Placement]]:
         """Make the network's input.
 
         Parameters
@@ -77,7 +78,7 @@ class PublishedPipeline:
         -------
         inputs : (1, 4, S, S) float32 tensor
             Red, green, blue and the heat map of the points, each in 0..255.
-        placement : Placement
+        placements : tuple of one Placement
             For `paste`.
 
         Raises
@@ -94,7 +95,11 @@ class PublishedPipeline:
         colours = _read_crop(plane, placement, spec.canvas)
         heat = _heat_map(points, placement, spec.canvas)
         stacked = np.concatenate([colours, heat[None]]).astype(np.float32)
-        return torch.from_numpy(stacked[None]), placement
+        return torch.from_numpy(stacked[None]), (placement,)
+
+    def choose(self, scores: Tensor | None, placements: Sequence[Placement]) -> int:
+        """The look to keep: there is only one."""
+        return 0
 
     def paste(
         self, logits: Tensor, placement: Placement, prompt: Prompt, spec: ModelSpec

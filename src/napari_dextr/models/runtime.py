@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -93,6 +94,14 @@ class Runtime:
     @property
     def precision(self) -> str:
         return _NAMES[self._dtype]
+
+    def weights_hash(self) -> str:
+        """SHA-256 of the network's weights as they were given, whatever the device and the arithmetic."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self._network.state_dict().items()):
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
 
     def __call__(self, inputs: Tensor) -> NetworkOutput:
         """Run the network.
