@@ -1,0 +1,265 @@
+"""Autosave: what is done in a session goes into a journal at once, so that a crash loses nothing that was accepted.
+
+A journal is a text file of JSON lines in a folder of the caller's choice. A line holds one change, and only what it
+changed: marks, facts of objects, classes, and pixels as run lengths around the object. It reaches the system
+before the next thing is done, and survives the death of the program. `napari_dextr.session.recovery` reads it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Hashable, Iterable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..errors import DextrError
+from ..files import atomic_write, make_folder
+from ..locks import FileLock
+from ..objects import NAMESPACE, AnnotatedObject
+from ..prompt import Region
+from ..rle import encode
+from .history import Change
+from .patches import Labels, Mask
+from .session import Session
+
+SUFFIX = ".dextr-session"
+"""Ending of journals' names."""
+
+VERSION = 1
+_LARGE = 32 << 20  # bytes; a journal is rewritten when it is larger than this, and four times what it must hold
+
+
+class Journal:
+    """Saves a session while it goes on. Several sessions may save into one folder.
+
+    Nothing here stops the work: where the journal cannot be written, `problem` says why, and saving ends.
+
+    Parameters
+    ----------
+    folder : path-like
+        Is made where it does not exist.
+    session : Session
+        Is saved from now on; what it holds already is saved first.
+    describe : callable
+        JSON that names a target or a place, so that a person or a program finds it again: layer, file, plane.
+
+    Attributes
+    ----------
+    path : Path
+        The journal's own file.
+    problem : str or None
+        Why nothing is saved any more, in a sentence for the user.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], session: Session, describe: Callable[[Hashable], Any] = str
+    ) -> None:
+        started = datetime.now(timezone.utc)
+        self.path = Path(folder) / f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}{SUFFIX}"
+        self.problem: str | None = None
+        self._session = session
+        self._describe = describe
+        self._head = {NAMESPACE: "session", "version": VERSION, "started": started.isoformat(timespec="seconds")}
+        self._names: dict[tuple[str, Hashable], int] = {}
+        self._named = 0  # names that stand in the file
+        self._objects: dict[tuple[Hashable, int], AnnotatedObject] = {}
+        self._lock = FileLock(lock_path(self.path))
+        self._file: BinaryIO | None = None
+        self._kept = 0  # bytes of the last complete rewriting
+        try:
+            make_folder(folder)
+            self._lock.acquire()
+            self.rewrite()
+        except Exception as error:  # as in `_on_change`
+            self._give_up(error)
+        session.watch(self._on_change)
+
+    def close(self, *, keep: bool = True) -> None:
+        """End saving in good order: the journal is not offered for recovery any more.
+
+        Parameters
+        ----------
+        keep : bool
+            Leave the file; False removes it.
+        """
+        self._session.unwatch(self._on_change)
+        try:
+            self._append([{"end": True}])
+            self._close_file()
+            if not keep:
+                self.path.unlink(missing_ok=True)
+            self._lock.release()
+        except OSError as error:
+            self._give_up(error)
+
+    def rewrite(self) -> None:
+        """Write the session as it is now, instead of everything that led to it.
+
+        Raises
+        ------
+        OutputError, ImageError
+            If the file cannot be written, or pixels cannot be read; the journal stays as it was then.
+        """
+        before = self._names, self._named, self._objects
+        self._names, self._named, self._objects = {}, 0, {}
+        try:
+            lines = [self._head, *self._everything()]
+            data = b"".join(map(_line, lines))
+            self._close_file()  # Windows replaces no open file
+            with atomic_write(self.path) as temporary:
+                temporary.write_bytes(data)
+        except BaseException:
+            self._names, self._named, self._objects = before
+            if self.path.exists():
+                self._file = self.path.open("ab")
+            raise
+        self._file = self.path.open("ab")
+        self._kept = len(data)
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _on_change(self, change: Change) -> None:
+        if self._file is None:
+            return
+        try:
+            line = self._line_of(change)
+            if line:
+                self._append([*self._new_names(), line])
+            if self._file.tell() > max(_LARGE, 4 * self._kept):
+                self._shorten()
+        except Exception as error:  # whatever it is: what the person has just done must not fail by it
+            self._give_up(error)
+
+    def _shorten(self) -> None:
+        try:
+            self.rewrite()
+        except DextrError:
+            self._kept = self.path.stat().st_size  # try again when it is larger still
+
+    def _line_of(self, change: Change) -> dict[str, Any]:
+        """What a change has changed, as JSON."""
+        line: dict[str, Any] = {}
+        if change.pixels:
+            line["pixels"] = []
+            for written in change.pixels:
+                mask, labels = written.patch.values(written.forward)
+                values = np.zeros(mask.shape, labels.dtype)
+                values[mask] = labels
+                line["pixels"].append(self._pixels(written.target, written.place, written.patch.region, values, mask))
+        if objects := [
+            self._object(change.target, label) for label in sorted(change.objects) if self._news(change.target, label)
+        ]:
+            line["objects"] = objects
+        if change.marks:
+            line["drafts"] = [self._draft(change.place)]
+        if change.classes:
+            line["classes"] = [self._classes()]
+        return line
+
+    def _everything(self) -> Iterable[dict[str, Any]]:
+        """The whole session as lines."""
+        lines = []
+        for key, target in self._session.targets.items():
+            for label, item in target.objects.items():
+                region, mask = target.own(item)
+                line: dict[str, Any] = {"objects": [self._object(key, label)]}
+                if mask.any():
+                    values = np.full(mask.shape, label)
+                    line["pixels"] = [self._pixels(key, item.place, region, values, mask)]
+                lines.append(line)
+            for place, region, mask in target.painted():
+                values = np.asarray(target.image.read(place, region))
+                lines.append({"pixels": [self._pixels(key, place, region, values, mask)]})
+        lines.append({"drafts": [self._draft(place) for place in self._session.drafts]})
+        lines.append({"classes": [self._classes()]})
+        return [*self._new_names(), *lines]
+
+    def _object(self, target: Hashable, label: int) -> dict[str, Any]:
+        item = self._session.targets[target].objects.get(label)
+        line: dict[str, Any] = {"target": self._name("target", target), "label": label}
+        if item is None:
+            self._objects.pop((target, label), None)
+            return line
+        self._objects[target, label] = item
+        rows, cols = item.region
+        line["place"] = self._name("place", item.place)
+        line["region"] = [rows.start, cols.start, rows.stop, cols.stop]
+        line["facts"] = item.facts.to_json()
+        return line
+
+    def _news(self, target: Hashable, label: int) -> bool:
+        """Whether an object is not what was written last."""
+        known = self._session.targets.get(target)
+        item = None if known is None else known.objects.get(label)
+        return known is not None and item is not self._objects.get((target, label))
+
+    def _draft(self, place: Hashable) -> dict[str, Any]:
+        draft = self._session.drafts.get(place)
+        line: dict[str, Any] = {"place": self._name("place", place)}
+        if draft is not None:
+            line["marks"] = [[mark.kind, mark.row, mark.col] for mark in draft.marks]
+            line["box"] = draft.box
+            if draft.correcting is not None:
+                line["correcting"] = [self._name("target", draft.correcting[0]), draft.correcting[1]]
+        return line
+
+    def _classes(self) -> dict[str, Any]:
+        key = self._session.target
+        target = None if key is None else self._name("target", key)
+        return {"target": target, "classes": [item.to_json() for item in self._session.classes]}
+
+    def _pixels(self, target: Hashable, place: Hashable, region: Region, values: Labels, mask: Mask) -> dict[str, Any]:
+        """Labels of the pixels of ``mask``: for each label its run lengths in the region."""
+        return {
+            "target": self._name("target", target),
+            "place": self._name("place", place),
+            "corner": [region[0].start, region[1].start],
+            "labels": [[int(label), encode((values == label) & mask)] for label in np.unique(values[mask])],
+        }
+
+    def _name(self, what: str, key: Hashable) -> int:
+        """The number that stands for a target or a place in this journal."""
+        return self._names.setdefault((what, key), len(self._names))
+
+    def _new_names(self) -> list[dict[str, Any]]:
+        """Lines for targets and places that were not named before."""
+        fresh = [item for item in self._names.items() if item[1] >= self._named]
+        self._named = len(self._names)
+        return [{"name": number, what: self._describe(key)} for (what, key), number in fresh]
+
+    def _append(self, lines: list[dict[str, Any]]) -> None:
+        if self._file is not None:
+            self._file.write(b"".join(map(_line, lines)))
+            self._file.flush()
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _give_up(self, error: Exception) -> None:
+        """Save no more; what has been saved stays, and is offered for recovery after the program has ended."""
+        if isinstance(error, DextrError):
+            reason = str(error)
+        else:
+            reason = f"{getattr(error, 'strerror', None) or str(error) or type(error).__name__}."
+        self.problem = f"This session is not saved automatically any more: {reason} Save the Labels layer yourself."
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close()
+
+
+def lock_path(journal: Path) -> Path:
+    """The file whose lock the session of a journal holds as long as it lives."""
+    return journal.with_suffix(".lock")
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,244 @@
+"""The label images that a session writes into, their objects and classes, and one undo for everything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from ..errors import OutputError
+from ..objects import AnnotatedObject, ObjectClass
+from .classes import Classes, checked
+from .drafting import Drafting
+from .history import Call, Change, Direction, Edit, Paint, Step
+from .labelling import LabelTarget, Stroke
+from .patches import LabelImage
+
+
+class Binding(Drafting):
+    """Drafts, and the label targets they go to. `napari_dextr.session.Session` adds what a person does to objects."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
+        self._targets: dict[Hashable, LabelTarget] = {}
+        self._target: LabelTarget | None = None
+        self._class_list: Hashable = None  # the list in use; targets without classes of their own share one
+        self._class_lists: dict[Hashable, Hashable] = {}
+
+    # -- the label image ------------------------------------------------------------------------------------------
+
+    @property
+    def target(self) -> Hashable:
+        """Key of the label image that objects are written into, or None."""
+        return None if self._target is None else self._target.key
+
+    @property
+    def targets(self) -> Mapping[Hashable, LabelTarget]:
+        """Every label image that was bound and is not gone."""
+        return MappingProxyType(self._targets)
+
+    def bind(self, target: Hashable, image: LabelImage | None, *, classes: Iterable[ObjectClass] | None = None) -> None:
+        """Write the next objects into a label image; None into none.
+
+        Parameters
+        ----------
+        target : hashable
+            Names the image; what was known about it from before is still known.
+        image : LabelImage or None
+        classes : sequence of ObjectClass, optional
+            Its classes, where it is new; by default it shares the present ones.
+        """
+        if image is None:
+            self._target = None
+            return
+        known = self._targets.get(target)
+        if known is None:
+            known = self._targets[target] = LabelTarget(target, self._state, image)
+            self._class_lists[target] = self._class_list if classes is None else target
+            if classes is not None:
+                self._state.put("classes", target, checked(classes))
+        elif known.image is not image:
+            known.image = image
+            known.take_label(image.highest())
+        self._target = known
+        self._class_list = self._class_lists[target]
+
+    def adopt(self, objects: Iterable[AnnotatedObject], classes: Iterable[ObjectClass] | None = None) -> None:
+        """Take over objects that the bound image held before, and its classes. That is no step to undo."""
+        target = self._bound()
+        if classes is not None:
+            self._class_list = self._class_lists[target.key] = target.key
+            self._state.put("classes", target.key, checked(classes))
+        for item in objects:
+            self._state.put(("object", target.key), item.label, item)
+            target.take_label(item.label)
+            target.touched(frozenset((item.label,)))
+
+    def forget(self, places: Iterable[Hashable]) -> None:
+        """Drop marks and steps of places that are gone (a closed image). Objects stay."""
+        gone = set(places)
+        self._history.drop(lambda step: not step.anywhere and step.place in gone)
+        for place in gone:
+            self._state.put("draft", place, None)
+            self._started.pop(place, None)
+            self._shapes.pop(place, None)
+        if self._place in gone:
+            self._place = None
+            self._enter()
+
+    def forget_target(self, target: Hashable) -> None:
+        """Drop objects, labels and steps of a label image that is gone."""
+        self._history.drop(lambda step: step.target == target)
+        self._targets.pop(target, None)
+        for slot in ("object", "claim", "deleted"):
+            self._state.slot((slot, target)).clear()
+        for what in ("labels", "painted"):
+            self._state.images.pop((what, target), None)
+        self._class_lists.pop(target, None)
+        if self.target == target:
+            self._target = None  # the list of classes stays: it is the user's
+        for place, draft in tuple(self._state.slot("draft").items()):
+            if draft.correcting is not None and draft.correcting[0] == target:
+                self._state.put("draft", place, None)
+                if place == self._place:
+                    self._enter()
+
+    @property
+    def places(self) -> tuple[Hashable, ...]:
+        """Places that have marks or steps, and the present one."""
+        steps = {step.place for step in self._history.steps if not step.anywhere}
+        return tuple({self._place, *self._state.slot("draft"), *steps})
+
+    def next_label(self) -> int:
+        """Label of the next object: never one that was used before, not even where that was undone.
+
+        Raises
+        ------
+        OutputError
+            If no label image is bound, or it cannot hold the label.
+        """
+        return self._bound().free_label()
+
+    def note_label(self, label: int) -> None:
+        """Note that a label of the bound image is in use (somebody painted with it)."""
+        if self._target is not None:
+            self._target.take_label(label)
+
+    def note_painted(
+        self,
+        strokes: Sequence[Stroke],
+        undo: Callable[[], object] | None = None,
+        redo: Callable[[], object] | None = None,
+    ) -> None:
+        """Note what a person has just painted by hand in the bound image: it takes its turn in undo and redo.
+
+        Parameters
+        ----------
+        strokes : sequence of Stroke
+            One for each plane; all together are one step.
+        undo, redo : callable, optional
+            What takes it back and makes it again, where strokes do not tell all.
+        """
+        if self._target is None:
+            return
+        call = Call(undo, redo) if undo is not None and redo is not None else None
+        edits, labels = self._target.strokes(strokes, call)
+        if edits:
+            place = strokes[0].place if strokes else self._place
+            self._do(Step("paint by hand", edits, place, self._target.key, objects=labels))
+
+    # -- what it holds ------------------------------------------------------------------------------------------
+
+    @property
+    def objects(self) -> Mapping[int, AnnotatedObject]:
+        """Objects of the bound image, by label."""
+        return MappingProxyType({}) if self._target is None else self._target.objects
+
+    def area(self, label: int) -> int:
+        """Number of pixels that an object has now."""
+        return self._bound().area(label)
+
+    @property
+    def classes(self) -> Classes:
+        """Classes of the bound image, in the order in which they were added."""
+        found: Classes | None = self._state.get("classes", self._class_list)
+        return found or ()
+
+    @property
+    def current_class(self) -> int | None:
+        """Class of the next object, or of the one that is being corrected; None is no class."""
+        if self._draft.correcting is not None:
+            return self._draft.class_id
+        current: int | None = self._state.get("class", self._class_list)
+        return current
+
+    # -- undo and redo --------------------------------------------------------------------------------------------
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to undo."""
+        return self._history.last is not None
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an undone step to make again."""
+        return self._history.next is not None
+
+    @property
+    def undo_text(self) -> str | None:
+        """What `undo` takes back, in words."""
+        return None if self._history.last is None else self._history.last.text
+
+    @property
+    def redo_text(self) -> str | None:
+        """What `redo` makes again, in words."""
+        return None if self._history.next is None else self._history.next.text
+
+    def undo(self) -> Change | None:
+        """Take back the last step, wherever it was, and turn to its place; None if there is none.
+
+        Raises
+        ------
+        OutputError
+            If the pixels cannot be written; nothing is changed then.
+        """
+        return self._stepped(self._history.undo(), "undo")
+
+    def redo(self) -> Change | None:
+        """Make the step again that was undone last, and turn to its place; None if there is none.
+
+        Raises
+        ------
+        OutputError
+            If the pixels cannot be written; nothing is changed then.
+        """
+        return self._stepped(self._history.redo(), "redo")
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _bound(self) -> LabelTarget:
+        if self._target is None:
+            raise OutputError("There is no Labels layer to write into; choose one, or let a new one be made.")
+        return self._target
+
+    def _change_objects(self, text: str, edits: tuple[Edit, ...], item: AnnotatedObject, target: LabelTarget) -> None:
+        """Make a step that changes an object of a target, and with its pixels perhaps others."""
+        labels = frozenset((item.label,)).union(*(edit.patch.labels for edit in edits if isinstance(edit, Paint)))
+        self._do(Step(text, edits, item.place, target.key, objects=labels))
+
+    def _stepped(self, step: Step | None, how: Direction) -> Change | None:
+        if step is None:
+            return None
+        place = self._place if step.anywhere else step.place
+        change = Change.of(step, how, place)
+        self._turn(place)
+        self._after(change)
+        return change
+
+    def _after(self, change: Change) -> None:
+        target = self._targets.get(change.target)
+        if target is not None:
+            target.touched(change.objects)
+            if change.how == "do" and change.objects:
+                target.take_label(max(change.objects))
+        super()._after(change)

@@ -1,0 +1,276 @@
+"""What a crashed session had done, read from its journal (`napari_dextr.session.autosave`)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..locks import FileLock
+from ..objects import NAMESPACE, AnnotatedObject, Marks, ObjectClass, ObjectFacts
+from ..prompt import Bounds
+from ..rle import decode
+from .autosave import SUFFIX, VERSION, lock_path
+from .patches import LabelImage, SparseLabels
+
+_UNKNOWN = int(np.iinfo(np.int64).min)  # pixels of which a journal says nothing
+
+
+@dataclass(frozen=True)
+class Found:
+    """A journal that was left behind.
+
+    Attributes
+    ----------
+    path : Path
+    started, changed : datetime
+        UTC.
+    objects : int
+        Accepted objects that it holds.
+    """
+
+    path: Path
+    started: datetime
+    changed: datetime
+    objects: int
+
+
+@dataclass
+class RecoveredTarget:
+    """One label image of a crashed session.
+
+    Attributes
+    ----------
+    name : JSON
+        As the session's ``describe`` named it.
+    classes : list of ObjectClass
+    """
+
+    name: Any
+    classes: list[ObjectClass] = field(default_factory=list)
+    _objects: dict[int, AnnotatedObject] = field(default_factory=dict)
+    _pixels: SparseLabels = field(default_factory=lambda: SparseLabels(np.int64, _UNKNOWN))
+    _places: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Number of accepted objects."""
+        return len(self._objects)
+
+    @property
+    def places(self) -> list[Any]:
+        """Places, as ``describe`` named them, on which something was written."""
+        return [self._places.get(number) for number in self._pixels.places if isinstance(number, int)]
+
+    def objects(self, place_of: Callable[[Any], Hashable]) -> list[AnnotatedObject]:
+        """The accepted objects, by label.
+
+        Parameters
+        ----------
+        place_of : callable
+            Turns the name of a place, as ``describe`` wrote it, into the place.
+        """
+        items = sorted(self._objects.items())
+        return [
+            AnnotatedObject(label, place_of(self._places.get(_number(item.place))), item.region, item.facts)
+            for label, item in items
+        ]
+
+    def write(self, image: LabelImage, place_of: Callable[[Any], Hashable]) -> None:
+        """Write every pixel that the session had changed into a label image, as it was at the end.
+
+        Raises
+        ------
+        OutputError, ImageError
+            If the image cannot be written.
+        """
+        for number in self._pixels.places:
+            place = place_of(self._places.get(_number(number)))
+            for region, values, known in self._pixels.written(number):
+                image.write(place, region, np.where(known, values, 0), known)
+
+
+@dataclass(frozen=True)
+class RecoveredDraft:
+    """Marks of an object that was not accepted yet.
+
+    Attributes
+    ----------
+    place : JSON
+        As the session's ``describe`` named it.
+    marks : tuple of Mark
+    box : (row_min, col_min, row_max, col_max) or None
+    correcting : int or None
+        Label of the accepted object that was being corrected.
+    """
+
+    place: Any
+    marks: Marks
+    box: Bounds | None
+    correcting: int | None
+
+
+@dataclass
+class Recovered:
+    """Everything that a journal tells.
+
+    Attributes
+    ----------
+    started : datetime
+    targets : list of RecoveredTarget
+    drafts : list of RecoveredDraft
+    damaged : int
+        Lines that could not be read; one is normal after a crash.
+    ended : bool
+        Whether the session ended in good order.
+    """
+
+    started: datetime
+    targets: list[RecoveredTarget]
+    drafts: list[RecoveredDraft]
+    damaged: int
+    ended: bool
+
+    @property
+    def objects(self) -> int:
+        """Number of accepted objects."""
+        return sum(target.count for target in self.targets)
+
+
+def recoverable(folder: str | os.PathLike[str]) -> list[Found]:
+    """Journals of sessions that died and hold something, newest first. Sessions that still run are left out."""
+    found = []
+    for path in Path(folder).glob(f"*{SUFFIX}"):
+        lock = FileLock(lock_path(path))
+        with contextlib.suppress(OSError, DataError):
+            if not lock.acquire():
+                continue
+            lock.release()
+            journal = recover(path)
+            if not journal.ended and (journal.objects or journal.drafts or any(t.places for t in journal.targets)):
+                changed = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+                found.append(Found(path, journal.started, changed, journal.objects))
+    return sorted(found, key=lambda item: item.changed, reverse=True)
+
+
+def dismiss(path: str | os.PathLike[str]) -> None:
+    """Remove a journal that is not needed any more."""
+    Path(path).unlink(missing_ok=True)
+    lock_path(Path(path)).unlink(missing_ok=True)
+
+
+def recover(path: str | os.PathLike[str]) -> Recovered:
+    """Read a journal.
+
+    A line that was cut off when the program died is left out, and with it the change that it would have told.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is no journal, or was written by a newer version.
+    """
+    try:
+        lines = Path(path).read_bytes().split(b"\n")
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+    reader = _Reader()
+    head = _parsed(lines[0]) or {}
+    if head.get(NAMESPACE) != "session":
+        raise DataError(f"'{path}' is no saved session of napari-dextr; choose another file.")
+    if not isinstance(head.get("version"), int) or head["version"] > VERSION:
+        raise DataError(f"'{path}' was saved by a newer napari-dextr; update the plugin to recover it.")
+    damaged = 0
+    for text in lines[1:]:
+        if not text:
+            continue
+        line = _parsed(text)
+        try:
+            if line is None:
+                raise DataError("not JSON")
+            reader.take(line)
+        except (DataError, KeyError, TypeError, ValueError, IndexError):
+            damaged += 1
+    try:
+        started = datetime.fromisoformat(str(head.get("started")))
+    except ValueError:
+        started = datetime.fromtimestamp(0, timezone.utc)
+    return Recovered(started, list(reader.targets.values()), list(reader.drafts()), damaged, reader.ended)
+
+
+class _Reader:
+    """Builds up the end of a session, line by line."""
+
+    def __init__(self) -> None:
+        self.targets: dict[int, RecoveredTarget] = {}
+        self.ended = False
+        self._places: dict[int, Any] = {}
+        self._drafts: dict[int, Mapping[str, Any]] = {}
+        self._classes: list[ObjectClass] = []
+
+    def take(self, line: Mapping[str, Any]) -> None:
+        if "target" in line and "name" in line:
+            self.targets[_number(line["name"])] = RecoveredTarget(
+                line["target"], list(self._classes), _places=self._places
+            )
+        if "place" in line and "name" in line:
+            self._places[_number(line["name"])] = line["place"]
+        for item in line.get("pixels", ()):
+            self._paint(item)
+        for item in line.get("objects", ()):
+            self._object(item)
+        for item in line.get("drafts", ()):
+            self._drafts[_number(item["place"])] = item
+        for item in line.get("classes", ()):
+            classes = [ObjectClass.from_json(value) for value in item["classes"]]
+            if item["target"] is None:
+                self._classes = classes  # those of the first target to come
+            else:
+                self.targets[_number(item["target"])].classes = classes
+        self.ended = self.ended or bool(line.get("end"))
+
+    def drafts(self) -> Iterator[RecoveredDraft]:
+        for number, draft in self._drafts.items():
+            facts = ObjectFacts.from_json({"marks": draft.get("marks", []), "box": draft.get("box")})
+            correcting = draft.get("correcting")
+            if facts.marks or facts.box is not None or correcting is not None:
+                label = None if correcting is None else _number(correcting[1])
+                yield RecoveredDraft(self._places.get(number), facts.marks, facts.box, label)
+
+    def _paint(self, item: Mapping[str, Any]) -> None:
+        pixels, (row, col) = self.targets[_number(item["target"])]._pixels, item["corner"]
+        for label, rle in item["labels"]:
+            height, width = rle["size"]
+            mask = decode(rle, (height, width))
+            region = slice(_number(row), row + height), slice(_number(col), col + width)
+            pixels.write(_number(item["place"]), region, np.full(mask.shape, _number(label)), mask)
+
+    def _object(self, item: Mapping[str, Any]) -> None:
+        objects, label = self.targets[_number(item["target"])]._objects, _number(item["label"])
+        if "facts" not in item:
+            objects.pop(label, None)
+            return
+        top, left, bottom, right = (_number(value) for value in item["region"])
+        facts = ObjectFacts.from_json(item["facts"])
+        objects[label] = AnnotatedObject(label, _number(item["place"]), (slice(top, bottom), slice(left, right)), facts)
+
+
+def _parsed(text: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int:
+        raise DataError(f"'{value}' is not a whole number.")
+    return value

@@ -1,0 +1,248 @@
+"""The journal of a session: what goes into it, and what stops it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import napari_dextr.session.autosave as autosave
+from napari_dextr.errors import OutputError
+from napari_dextr.segmentation import Segmentation
+from napari_dextr.session import Session
+from napari_dextr.session.autosave import SUFFIX, Journal
+from napari_dextr.session.labelling import Stroke
+from napari_dextr.session.patches import SparseLabels
+from napari_dextr.session.recovery import recover, recoverable
+
+WORK = """
+import itertools, os, signal, sys
+import numpy as np
+from napari_dextr.session.autosave import Journal
+from napari_dextr.session.patches import SparseLabels
+from napari_dextr.segmentation import Segmentation
+from napari_dextr.session import Session
+
+session = Session()
+session.go_to("plane 3")
+session.bind("cells.tif", SparseLabels(np.uint16))
+journal = Journal(sys.argv[1], session)
+for number in itertools.count():
+    top = 40 * number
+    for point in [(top, 10), (top + 9, 0), (top + 19, 10), (top + 9, 20)]:
+        session.add_point("extreme", point)
+    request = session.begin()
+    region = (slice(top, top + 20), slice(0, 21))
+    values = np.ones((20, 21), np.float32)
+    session.finish(request.serial, Segmentation(values, region, (10**6, 30), request.prompt, 0.9, "fake", 0.5))
+    session.accept()
+    print(number + 1, flush=True)
+"""
+
+
+def accept(session: Session, top: int = 0) -> int:
+    for point in [(top, 10), (top + 9, 0), (top + 19, 10), (top + 9, 20)]:
+        session.add_point("extreme", point)
+    request = session.begin()
+    assert request is not None
+    region = (slice(top, top + 20), slice(0, 21))
+    values = np.ones((20, 21), np.float32)
+    session.finish(request.serial, Segmentation(values, region, (10**6, 30), request.prompt, 0.9, "fake", 0.5))
+    return session.accept().label
+
+
+@pytest.fixture
+def session() -> Session:
+    session = Session()
+    session.bind("layer", SparseLabels(np.uint16))
+    return session
+
+
+def lines(journal: Journal) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in journal.path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_line_holds_only_what_changed(session: Session, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "new" / "folder", session)
+    before = len(lines(journal))
+    session.add_point("inside", (1.5, 2))
+    assert lines(journal)[before:] == [
+        {"name": 1, "place": "None"},
+        {"drafts": [{"place": 1, "marks": [["inside", 1.5, 2.0]], "box": None}]},
+    ]
+    session.add_class("cell", "#112233")
+    assert list(lines(journal)[-1]) == ["classes"]
+    session.discard()
+    accept(session)
+    assert set(lines(journal)[-1]) == {"pixels", "objects", "drafts"}
+    assert journal.path.stat().st_size < 3000
+    journal.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no SIGKILL; kill() there is TerminateProcess")
+def test_a_session_that_is_killed_loses_nothing_accepted(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WORK, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = 0
+        for line in process.stdout:
+            told = int(line)
+            if told == 5:
+                assert recoverable(tmp_path) == []  # it still runs
+            if told == 30:
+                process.kill()
+    (found,) = recoverable(tmp_path)
+    recovered = recover(found.path)
+    assert found.objects == recovered.objects >= told >= 30
+    assert recovered.damaged <= 1
+    (target,) = recovered.targets
+    image = SparseLabels(np.uint16)
+    target.write(image, str)
+    for item in target.objects(str):
+        assert item.place == "plane 3"
+        assert item.facts.prompts == "4 extreme"
+        top = 40 * (item.label - 1)
+        assert (image.read("plane 3", (slice(top, top + 20), slice(0, 21))) == item.label).all()
+
+
+def test_sessions_side_by_side(session: Session, tmp_path: Path) -> None:
+    journals = [Journal(tmp_path, session) for _ in range(3)]
+    assert len({journal.path for journal in journals}) == 3
+    accept(session)
+    assert recoverable(tmp_path) == []
+    for journal in journals:
+        journal._lock.release()  # as if the process had died
+    assert {found.path for found in recoverable(tmp_path)} == {journal.path for journal in journals}
+
+
+def test_a_session_that_ended_is_not_offered(session: Session, tmp_path: Path) -> None:
+    first, second = Journal(tmp_path, session), Journal(tmp_path, session)
+    accept(session)
+    first.close()
+    second.close(keep=False)
+    accept(session, 40)
+    assert recoverable(tmp_path) == []
+    assert list(tmp_path.iterdir()) == [first.path]
+    assert recover(first.path).objects == 1
+    first.close()
+
+
+def test_a_journal_that_starts_late_holds_everything(session: Session, tmp_path: Path) -> None:
+    session.add_class("cell", "#112233")
+    accept(session)
+    stroke = (slice(100, 101), slice(3, 5))
+    session.targets["layer"].image.write(None, stroke, np.full((1, 2), 8), np.ones((1, 2), bool))
+    session.note_painted([Stroke(None, stroke, np.ones((1, 2), bool), 0, 8)])
+    session.go_to("elsewhere")
+    session.add_point("outside", (4, 4))
+    journal = Journal(tmp_path, session)
+    recovered = recover(journal.path)
+    (target,) = recovered.targets
+    (item,) = target.objects(str)
+    assert (item.label, item.facts) == (1, session.objects[1].facts)
+    assert target.classes == list(session.classes)
+    image = SparseLabels(np.uint16)
+    target.write(image, str)
+    assert (image.read("None", (slice(0, 20), slice(0, 21))) == 1).all()
+    assert image.read("None", stroke).tolist() == [[8, 8]]
+    assert [(draft.place, len(draft.marks)) for draft in recovered.drafts] == [("elsewhere", 1)]
+    journal.close()
+
+
+def test_a_large_journal_is_rewritten(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autosave, "_LARGE", 6000)
+    journal = Journal(tmp_path, session)
+    accept(session)
+    sizes = []
+    for _ in range(60):
+        session.undo()
+        session.redo()
+        sizes.append(journal.path.stat().st_size)
+    assert max(sizes) < 8000
+    assert any(after < before for before, after in itertools.pairwise(sizes))
+    accept(session, 40)
+    recovered = recover(journal.path)
+    assert (recovered.objects, recovered.damaged) == (2, 0)
+    assert [path.suffix for path in tmp_path.iterdir() if path.suffix != ".lock"] == [SUFFIX]
+    journal.close()
+
+
+def test_pixels_that_cannot_be_read_keep_the_long_journal(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, session)
+    accept(session)
+
+    def gone(*_: Any) -> Any:
+        raise OutputError("The layer is gone.")
+
+    monkeypatch.setattr(session.targets["layer"].image, "read", gone)
+    with pytest.raises(OutputError):
+        journal.rewrite()
+    monkeypatch.setattr(autosave, "_LARGE", 10)
+    session.go_to("elsewhere")
+    session.add_point("inside", (1, 1))
+    session.add_point("inside", (2, 2))
+    assert journal.problem is None
+    recovered = recover(journal.path)
+    assert (recovered.objects, recovered.damaged) == (1, 0)
+    assert len(recovered.drafts[-1].marks) == 2
+    journal.close()
+
+
+def test_a_folder_that_cannot_be_made_stops_nothing(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    journal = Journal(tmp_path / "file", session)
+    assert journal.problem is not None
+    assert "is a file, not a folder" in journal.problem
+    accept(session)
+    journal.close()
+
+
+class Full:
+    """A file on a disk that is full."""
+
+    def write(self, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    def close(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_stops_saving_and_nothing_else(session: Session, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, session)
+    accept(session)
+    assert journal._file is not None
+    journal._file.close()
+    journal._file = Full()  # type: ignore[assignment]
+    accept(session, 40)
+    assert journal.problem is not None
+    assert "No space left" in journal.problem
+    assert "Save the Labels layer yourself" in journal.problem
+    assert len(session.objects) == 2
+    assert recover(journal.path).objects == 1
+    journal.close()
+
+
+def test_names_that_are_no_json_stop_nothing(session: Session, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, session, describe=lambda key: object())
+    assert journal.problem is not None
+    accept(session)
+
+    def describe(key: Any) -> str:
+        raise AttributeError("the layer has gone")
+
+    other = Journal(tmp_path, Session(), describe)
+    assert other.problem is None
+    other._session.add_point("inside", (1, 1))
+    assert other.problem is not None
+    assert "the layer has gone" in other.problem
+    assert len(other._session.marks) == 1
+    journal.close()
+    other.close()
