@@ -1,8 +1,10 @@
-"""``napari-dextr train``: a recipe becomes a checkpoint; what is missing is one sentence and exit code 2."""
+"""``napari-dextr train``: annotations or a recipe become a checkpoint; what is missing is one sentence, exit code 2."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from napari_dextr.cli import app
-from napari_dextr.coco import labels_to_coco, write_coco
+from napari_dextr.coco import labels_to_coco, merge_coco, write_coco
+from napari_dextr.training import finetune, loop
 
 RECIPE = """
 [crops]
@@ -28,22 +31,32 @@ steps = 2
 batch = 2
 canvases = [[64, 1.0]]
 validate_every = 1
+pictures = 0
 """
+SETTINGS = "[train]\nsteps = 50\nbatch = 2\nvalidate_every = 1\npictures = 0\n"
 
 
 @pytest.fixture
 def data(tmp_path):
     labels = np.zeros((100, 100), np.int32)
     labels[20:60, 30:70] = 1
-    Image.fromarray(np.where(labels > 0, 200, 40).astype(np.uint8)).save(tmp_path / "a.png")
-    write_coco(tmp_path / "annotations.json", labels_to_coco(labels, "a.png"))
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.where(labels > 0, 200, 40).astype(np.uint8)).save(tmp_path / name)
+    write_coco(tmp_path / "annotations.json", merge_coco([labels_to_coco(labels, name) for name in ("a.png", "b.png")]))
     (tmp_path / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+    (tmp_path / "settings.toml").write_text(SETTINGS, encoding="utf-8")
     return tmp_path
 
 
 def run(data, *extra):
     words = ["train", "--recipe", str(data / "tiny.toml"), "--data", str(data), "-o", str(data / "run"), *extra]
     return CliRunner().invoke(app, words)
+
+
+def tune(data, weights, *extra):
+    words = ["train", data / "annotations.json", "-o", data / "run", "--init", weights, "--canvas", 32]
+    words += ["--config", data / "settings.toml", "--steps", 2, "--device", "cpu", *extra]
+    return CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "200"})
 
 
 def test_a_recipe_becomes_a_checkpoint(data):
@@ -63,3 +76,130 @@ def test_what_is_missing_is_one_sentence(data, missing, words):
     assert words in result.stderr
     assert "Traceback" not in result.output
     assert not (data / "run" / "best.safetensors").exists()
+
+
+def test_annotations_become_a_checkpoint_with_its_gain(data, weights):
+    result = tune(data, weights, "--hold-out", "0.5", "--json", data / "report.json")
+    assert result.exit_code == 0, result.output
+    assert "validation iou" in result.output.lower()
+    assert "step 2 of 2" in result.output
+    assert str(data / "run" / "best.safetensors") in result.output.replace("\n", "")
+    report = json.loads((data / "report.json").read_text(encoding="utf-8"))
+    assert report["after"]["own"] >= report["before"]["own"]
+    assert report["ended"] == "finished"
+    settings = json.loads((data / "run" / "config.json").read_text(encoding="utf-8"))
+    assert (settings["steps"], settings["batch"], settings["canvases"]) == (2, 2, [[32, 1.0]])  # flags, then the file
+    assert settings["turning"] == ["own"]
+
+
+def test_flags_reach_the_settings(data, weights):
+    result = tune(
+        data, weights, "--loss", "balanced", "--seed", 5, "--upright", "--learning-rate", 0.002, "--patience", 3
+    )
+    assert result.exit_code == 0, result.output
+    assert "Nothing judged the model" in result.output
+    settings = json.loads((data / "run" / "config.json").read_text(encoding="utf-8"))
+    assert (settings["mask_loss"], settings["seed"], settings["turning"]) == ("balanced", 5, [])
+    assert (settings["learning_rate"], settings["patience"]) == (0.002, 3)
+
+
+def test_ctrl_c_keeps_the_best_and_the_same_command_goes_on(data, weights, monkeypatch):
+    real = loop.Trainer.save
+
+    def interrupted(trainer):
+        real(trainer)
+        if trainer.step == 1:
+            os.kill(os.getpid(), signal.SIGINT) if os.name == "posix" else signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(loop.Trainer, "save", interrupted)
+    stopped = tune(data, weights, "--hold-out", "0.5", "--steps", 4)
+    assert stopped.exit_code == 0, stopped.output
+    assert "press Ctrl+C again" in stopped.output
+    assert "Stopped at step 2; the same command goes on from there." in stopped.output
+    assert (data / "run" / "best.safetensors").is_file()
+    monkeypatch.undo()
+    rest = tune(data, weights, "--hold-out", "0.5", "--steps", 4)
+    assert "step 3 of 4" in rest.output
+    assert "step 2 of 4" not in rest.output
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_ends_a_recipe_as_well(data, monkeypatch):
+    real = loop.Trainer.save
+
+    def interrupted(trainer):
+        real(trainer)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(loop.Trainer, "save", interrupted)
+    result = run(data)
+    assert result.exit_code == 0, result.output
+    assert "Stopped at step 1" in result.output
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--data", "."], "either a COCO file"),
+        (["--recipe", "embedded"], "brings its own data"),
+        (["--validation-images", "."], "give --validation"),
+        (["--validation", "annotations.json", "--hold-out", "0.5"], "not both"),
+        (["--init", "none.safetensors"], "none.safetensors' does not exist"),
+        (["--config", "none.toml"], "none.toml' cannot be read"),
+        (["--precision", "float16"], "float16 needs a CUDA"),
+        (["--canvas", "40"], "multiples of 16"),
+        (["--learning-rate", "7"], "makes no sense"),
+        (["--least-area", "9000"], "object"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence(data, weights, extra, words, monkeypatch):
+    monkeypatch.chdir(data)
+    result = tune(data, weights, *extra)
+    assert result.exit_code == 2, result.output
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_neither_data_nor_annotations_is_refused(tmp_path):
+    result = CliRunner().invoke(app, ["train", "-o", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "either a COCO file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--hold-out", "0.3"], "recipe says itself"),
+        (["--upright"], "recipe says itself"),
+        (["--init", "scratch"], "its own network"),
+    ],
+)
+def test_options_for_annotations_do_not_go_with_a_recipe(data, extra, words):
+    result = run(data, *extra)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_flags_go_before_a_recipes_settings(data):
+    result = run(data, "--steps", "1", "--seed", "9", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    settings = json.loads((data / "run" / "config.json").read_text(encoding="utf-8"))
+    assert (settings["steps"], settings["seed"], settings["batch"]) == (1, 9, 2)
+
+
+def test_a_full_disk_is_told_while_it_goes_on(data, weights, monkeypatch):
+    from napari_dextr.errors import OutputError
+
+    calls = []
+
+    def full(folder, state):
+        calls.append(state["step"])
+        if len(calls) == 1:
+            raise OutputError("'last.pt' cannot be written: the disk is full.")
+
+    monkeypatch.setattr(loop.checkpoints, "save", full)
+    result = tune(data, weights)
+    assert result.exit_code == 0, result.output
+    assert "the disk is full. The training goes on." in result.output
+    assert calls == [1, 2]
+    assert finetune.MODEL in result.output

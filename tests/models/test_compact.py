@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from napari_dextr.models.checkpoint import read_checkpoint
 from napari_dextr.models.compact import INPUTS, CompactNet
+from napari_dextr.models.registry import EMBEDDED_FILE, build_network
+from napari_dextr.models.spec import ModelSpec
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +78,53 @@ def test_sharpness_spreads_probabilities_and_keeps_the_outline():
         torch.testing.assert_close(sharper, 4 * logits)
         torch.testing.assert_close(score, same)
         torch.testing.assert_close(sharp.forward_training(canvas).logits, logits)
+
+
+def test_weights_keep_their_names_and_order():
+    """Checkpoints are matched by name, optimiser states of a resumed run by order."""
+    names = [
+        name for name in CompactNet(widths=(8, 8, 8), blocks=(1, 2, 1), decoder=8).state_dict() if "num" not in name
+    ]
+    norm = ["weight", "bias", "running_mean", "running_var"]
+
+    def residual(name, shortcut):
+        parts = ["conv1.weight", *(f"norm1.{n}" for n in norm), "conv2.weight", *(f"norm2.{n}" for n in norm)]
+        parts += ["shortcut.1.weight", *(f"shortcut.2.{n}" for n in norm)] if shortcut else []
+        return [f"stages.{name}.{part}" for part in parts]
+
+    def block(name):
+        return [f"{name}.0.weight", *(f"{name}.1.{n}" for n in norm)]
+
+    contexts = [f"pyramid.contexts.{i}.{part}" for i in range(3) for part in ("weight", "bias")]
+    assert names == [
+        *residual("0.0", True), *residual("1.0", True), *residual("1.1", False), *residual("2.0", True),
+        *contexts, *block("pyramid.join"), *block("top"), *block("laterals.0"), *block("laterals.1"),
+        *block("merges.0"), *block("merges.1"), "side_heads.0.weight", "side_heads.0.bias",
+        *block("mask_head.0"), "mask_head.1.weight", "mask_head.1.bias",
+        *(f"score_head.{layer}.{part}" for layer in (0, 2) for part in ("weight", "bias")),
+    ]  # fmt: skip
+
+
+def test_the_shipped_checkpoint_fits():
+    spec, state = read_checkpoint(EMBEDDED_FILE)
+    network = build_network(spec)
+    network.load_state_dict(state, strict=True)
+    assert spec.architecture == network.architecture
+
+
+def test_options_describe_the_network_they_came_from():
+    network = CompactNet((8, 12, 16, 16, 24), (1, 2, 1, 1, 1), decoder=10, pools=(1, 3), sharpness=2.0)
+    again = build_network(ModelSpec("mine", "compact", network.options))
+    assert again.options == network.options
+    shapes = [{name: tensor.shape for name, tensor in net.state_dict().items()} for net in (network, again)]
+    assert shapes[0] == shapes[1]
+    assert again.sharpness == 2.0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"widths": (8, 8)}, {"widths": (8,), "blocks": (1,)}, {"decoder": 0}, {"pools": ()}, {"blocks": (1, 2, 3, 0)}],
+)
+def test_options_that_describe_no_network_are_refused(wrong):
+    with pytest.raises(ValueError, match="need"):
+        CompactNet(**wrong)

@@ -24,14 +24,47 @@ def test_nothing_changes_when_all_is_off(images):
 
 
 @pytest.mark.parametrize("name", OFF)
-def test_each_change_changes_and_stays_in_range(images, name):
+def test_each_change_changes_and_stays_about_in_range(images, name):
     kept = images.clone()
     changed = Photometric(**{**OFF, name: 1.0}).apply(images, seeded())
     assert changed.shape == images.shape
     assert not torch.allclose(changed, kept, atol=1)
-    assert 0 <= changed.min()
-    assert changed.max() <= 255
+    assert changed.min() >= -128
+    assert changed.max() <= 384
     torch.testing.assert_close(images, kept)
+
+
+def test_a_dim_image_keeps_its_object():
+    """Fluorescence fills a small part of the range; darkened by a fixed amount it would be black all over."""
+    images = torch.full((40, 3, 32, 32), 6.0)
+    images[..., 8:20, 8:20] = 40
+    for seed in range(4):
+        changed = Photometric().apply(images, seeded(seed))
+        inside = changed[..., 10:18, 10:18].flatten(2).mean(dim=2)
+        outside = changed[..., 24:, 24:].flatten(2).mean(dim=2)
+        assert ((inside - outside).abs().amax(dim=1) > 3).all()
+
+
+def test_samples_change_the_same_alone_and_in_company(images):
+    plan = Photometric().plan(len(images), seeded())
+    together = plan.apply(images)
+    for index in range(len(images)):
+        torch.testing.assert_close(plan.of(index, index + 1).apply(images[index : index + 1])[0], together[index])
+
+
+def test_changes_of_colour_add_up_to_one_matrix(images):
+    """Light, grey, shuffling and inversion, one after the other, are what the matrix does at once."""
+    plan = Photometric(light=1, inversion=1, grey=0, shuffle=1, blur=0, noise=0, gradient=0).plan(6, seeded(4))
+    x = (images / 255) ** torch.tensor(plan.gamma)[:, None, None, None]
+    expected = torch.einsum("bij,bjhw->bihw", plan.matrix, x) + plan.offset[..., None, None]
+    low, high = expected.flatten(1).quantile(0.2, dim=1), expected.flatten(1).quantile(0.8, dim=1)
+    changed = plan.apply(images) / 255
+    bulk = (expected > low[:, None, None, None]) & (expected < high[:, None, None, None])
+    bulk &= (expected > 0) & (expected < 1)
+    torch.testing.assert_close(changed[bulk], expected[bulk], atol=1e-4, rtol=0)
+    # an inverted channel is one of the channels, turned over
+    assert (plan.matrix.sum(dim=2) < 0).all()
+    assert ((plan.matrix != 0).sum(dim=(1, 2)) == 3).all()
 
 
 def test_inversion_and_grey_are_what_they_say(images):

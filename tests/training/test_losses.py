@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from napari_dextr.errors import DataError
 from napari_dextr.training import losses
 
 MASK_LOSSES = [losses.normalised_focal, losses.soft_iou, losses.boundary_weighted, losses.class_balanced]
@@ -92,3 +94,127 @@ def test_the_score_is_best_at_the_true_iou():
     iou = torch.tensor([0.7])
     errors = [losses.score_error(torch.logit(torch.tensor([p])), iou).item() for p in (0.5, 0.7, 0.9)]
     assert min(errors) == errors[1]
+
+
+# -- against the formulas, written out ------------------------------------------------------------------------
+
+
+def entropy(logit, truth):
+    return max(logit, 0) - logit * truth + math.log1p(math.exp(-abs(logit)))
+
+
+def sigmoid(logit):
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+
+
+def slow_focal(logits, target, weight, _batch):
+    focus = [abs(sigmoid(x) - t) ** 2 * w for x, t, w in zip(logits, target, weight, strict=True)]
+    total = sum(weight)
+    scale = min(total / max(sum(focus), 1e-6), 1e3)
+    return scale * sum(f * entropy(x, t) for f, x, t in zip(focus, logits, target, strict=True)) / max(total, 1)
+
+
+def slow_iou(logits, target, weight, _batch):
+    overlap = sum(sigmoid(x) * t * w for x, t, w in zip(logits, target, weight, strict=True))
+    union = sum((sigmoid(x) + t - sigmoid(x) * t) * w for x, t, w in zip(logits, target, weight, strict=True))
+    return 1 - (overlap + 1) / (union + 1)
+
+
+def slow_boundary(logits, target, weight, _batch):
+    side = math.isqrt(len(target))
+    near = []
+    for place in range(len(target)):
+        row, col = divmod(place, side)
+        around = [
+            target[r * side + c]
+            for r in range(max(row - 2, 0), min(row + 3, side))
+            for c in range(max(col - 2, 0), min(col + 3, side))
+        ]
+        local = sum(around) / len(around)
+        near.append((1 + 8 * min(local, 1 - local)) * weight[place])
+    return sum(n * entropy(x, t) for n, x, t in zip(near, logits, target, strict=True)) / max(sum(near), 1)
+
+
+def slow_balanced(logits, target, weight, batch):
+    positives = float((batch[0] * batch[1]).sum() / max(batch[1].sum(), 1))
+    total = sum(
+        (t * (1 - positives) + (1 - t) * positives) * w * entropy(x, t)
+        for x, t, w in zip(logits, target, weight, strict=True)
+    )
+    return total / max(sum(weight), 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "slow"),
+    [("focal", slow_focal), ("iou", slow_iou), ("boundary", slow_boundary), ("balanced", slow_balanced)],
+)
+@pytest.mark.parametrize("spread", [0.5, 4.0, 30.0])
+def test_losses_are_their_formulas(name, slow, spread, target):
+    rng = np.random.default_rng(int(spread))
+    logits = rng.normal(0, spread, target.shape)
+    weight = (rng.random(target.shape) < 0.8).astype(float)
+    found = losses.MASK_LOSSES[name](torch.from_numpy(logits), target.double(), torch.from_numpy(weight))
+    truth = target.double().numpy()
+    expected = [
+        slow(logits[i].ravel().tolist(), truth[i].ravel().tolist(), weight[i].ravel().tolist(), (truth, weight))
+        for i in range(len(logits))
+    ]
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [*MASK_LOSSES, losses.side_loss])
+@pytest.mark.parametrize("level", [-1e4, -60.0, 0.0, 60.0, 1e4])
+@pytest.mark.parametrize("filling", [0.0, 1.0, None])
+def test_gradients_are_finite_at_the_extremes(loss, level, filling, target):
+    truth = target if filling is None else torch.full_like(target, filling)
+    logits = torch.full_like(truth, level).requires_grad_()
+    value = loss(logits, truth, torch.ones_like(truth))
+    value.sum().backward()
+    assert torch.isfinite(value).all()
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_the_score_has_a_finite_gradient_at_the_extremes():
+    score = torch.tensor([-1e4, 1e4, 0.0]).requires_grad_()
+    losses.score_error(score, torch.tensor([1.0, 0.0, 0.5])).sum().backward()
+    assert torch.isfinite(score.grad).all()
+
+
+# -- mixtures -------------------------------------------------------------------------------------------------
+
+
+def test_a_mixture_is_the_weighted_sum(target):
+    logits, weight = torch.randn(target.shape, generator=torch.Generator().manual_seed(1)), torch.ones_like(target)
+    mixed = losses.mask_loss(losses.mixture({"focal": 0.5, "iou": 2.0, "boundary": 0}), logits, target, weight)
+    expected = 0.5 * losses.normalised_focal(logits, target, weight) + 2 * losses.soft_iou(logits, target, weight)
+    torch.testing.assert_close(mixed, expected)
+
+
+def test_presets_are_mixtures():
+    for name in losses.PRESETS:
+        assert losses.mixture(name) == losses.mixture(losses.PRESETS[name])
+    assert losses.mixture("house") == {"focal": 1.0, "iou": 1.0, "boundary": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ("dice", "no mask loss 'dice'; take house or balanced"),
+        ({"focal": 1.0, "dice": 1.0}, "no mask loss 'dice'; known are focal, iou"),
+        ({"focal": 0.0}, "one above zero"),
+        ({"focal": -1.0}, "none negative"),
+        ({"focal": math.nan}, "finite"),
+        ({}, "one above zero"),
+    ],
+)
+def test_mixtures_that_make_no_sense_are_refused(chosen, words):
+    with pytest.raises(DataError, match=words):
+        losses.mixture(chosen)
+
+
+def test_side_outputs_are_judged_at_their_own_stride(target):
+    small = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(2))
+    coarse = torch.nn.functional.avg_pool2d(target, 4)
+    weight = torch.ones_like(coarse)
+    expected = losses.soft_iou(small, coarse, weight) + losses.boundary_weighted(small, coarse, weight)
+    torch.testing.assert_close(losses.side_loss(small, target, torch.ones_like(target)), expected)

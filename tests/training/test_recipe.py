@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from napari_dextr import Prompt, load_model
 from napari_dextr.coco import labels_to_coco, write_coco
-from napari_dextr.errors import DataError
+from napari_dextr.errors import DataError, ModelError
 from napari_dextr.models.compact import CompactNet
 from napari_dextr.training.crops import CropStore
 from napari_dextr.training.recipe import BUILT_IN, Recipe, run
@@ -103,12 +106,77 @@ def test_the_recipes_that_come_along_are_read():
         ("not toml [", "not valid TOML"),
         ("[train]\nsteps = 3", "no \\[\\[crops.sources\\]\\]"),
         ('[[crops.sources]]\nname = "a"\n[train]\nstep = 3', "Unknown training setting: step"),
+        ('[[crops.sources]]\nname = "a"\n[model]\nwidth = [3]', r"unknown setting in \[model\]: width; known are"),
+        ('[[crops.sources]]\nname = "a"\n[model]\nbackbone = "resnet18"\nblocks = [1]', "unknown setting.*blocks"),
     ],
 )
 def test_recipes_that_make_no_sense_are_refused(tmp_path, text, words):
     (tmp_path / "r.toml").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=words):
         Recipe.read(tmp_path / "r.toml")
+
+
+def with_model(data, lines):
+    (data / "tiny.toml").write_text(TINY.replace("[model]\n", f"[model]\n{lines}\n"), encoding="utf-8")
+    return Recipe.read(data / "tiny.toml")
+
+
+def test_the_model_table_describes_the_network_and_travels_with_it(data):
+    lines = "widths = [8, 8, 8, 12, 16]\nblocks = [1, 1, 1, 1, 1]\ndecoder = 8\npools = [1, 2]\nsharpness = 3.0"
+    recipe = with_model(data, lines)
+    list(run(recipe, data, data / "run"))
+    spec = load_model(data / "run").spec
+    assert spec.options["widths"] == [8, 8, 8, 12, 16]
+    assert spec.options["blocks"] == [1] * 5
+    assert (spec.options["decoder"], spec.options["pools"], spec.options["sharpness"]) == (8, [1, 2], 3.0)
+
+
+def test_a_backbone_of_torchvision_can_be_trained(data):
+    list(run(with_model(data, 'backbone = "resnet18"\ndecoder = 8\npools = [1, 2]'), data, data / "run"))
+    spec = load_model(data / "run").spec
+    assert spec.architecture == "backbone"
+    assert spec.options["backbone"] == "resnet18"
+
+
+def test_a_canvas_that_does_not_fit_the_network_is_refused_before_any_work(data):
+    recipe = with_model(data, "widths = [8, 8, 8, 8, 8]\nblocks = [1, 1, 1, 1, 1]\ndecoder = 8")
+    narrow = replace(recipe, train=replace(recipe.train, canvases=((64, 0.5), (80, 0.5))))
+    with pytest.raises(DataError, match="multiple of 32 pixels; got 80"):
+        list(run(narrow, data, data / "run"))
+    assert not (data / "run").exists()
+
+
+def test_a_network_that_cannot_be_built_is_said(data):
+    with pytest.raises(ModelError, match="one number a stride"):
+        with_model(data, "widths = [8, 8]").network()
+
+
+def test_a_stopped_run_leaves_its_model(data):
+    recipe = with_model(data, "widths = [8, 8]\nblocks = [1, 1]\ndecoder = 8\npools = [1]")
+    updates = run(recipe, data, data / "run")
+    assert next(updates).step == 1
+    updates.close()
+    assert load_model(data / "run").spec.provenance["steps"] == 1
+    assert [update.step for update in run(recipe, data, data / "run")] == [2]
+
+
+@pytest.mark.parametrize("where", ["annotations", "superpixels"])
+def test_unreadable_images_stop_the_run_unless_it_skips_them(data, where):
+    (data / "pack" / "images" / "b.png").write_bytes(b"no image")
+    document = json.loads((data / "pack" / "annotations.json").read_text(encoding="utf-8"))
+    text = TINY.replace("photographs = 1", "photographs = 2")
+    if where == "annotations":
+        document["images"].append({**document["images"][0], "id": 2, "file_name": "b.png"})
+        document["annotations"].append({**document["annotations"][0], "id": 9, "image_id": 2})
+        text = TINY.replace("photographs = 1", "photographs = 0")
+    write_coco(data / "pack" / "annotations.json", document)
+    lines = []
+    (data / "tiny.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"b\.png.*skip_unreadable"):
+        list(run(Recipe.read(data / "tiny.toml"), data, data / "run"))
+    (data / "tiny.toml").write_text(text.replace("side = 64", "side = 64\nskip_unreadable = true"), encoding="utf-8")
+    list(run(Recipe.read(data / "tiny.toml"), data, data / "run", lines.append))
+    assert any("could not be read and were left out" in line for line in lines)
 
 
 def test_an_unknown_recipe_names_the_known_ones():

@@ -10,7 +10,9 @@ from napari_dextr.errors import DataError
 from napari_dextr.guidance import CHANNELS
 from napari_dextr.simulation import depth_map
 from napari_dextr.training.augment import Photometric
-from napari_dextr.training.sampling import OPENINGS, Sampler, damaged, open_prompt
+from napari_dextr.training.config import TrainConfig
+from napari_dextr.training.sampling import OPENINGS, Sampler
+from napari_dextr.training.store import CropStore
 
 STILL = Photometric(light=0, inversion=0, grey=0, shuffle=0, blur=0, noise=0, gradient=0)
 
@@ -79,15 +81,6 @@ def test_each_opening_gives_its_marks(store, kind):
             assert cols.max() < c1 + 12
 
 
-def test_a_one_pixel_mask_still_opens():
-    mask = np.zeros((32, 32), bool)
-    mask[15, 17] = True
-    for seed in range(20):
-        for kind in OPENINGS:
-            opening = open_prompt(kind, mask, np.eye(2), np.random.default_rng(seed))
-            assert np.isfinite(opening.crop).all()
-
-
 def test_groups_without_a_share_are_not_drawn(store):
     batch = Sampler(store, {"upright": 1.0}, photometric=STILL).draw(8, 64, (0, 0))
     assert len(batch.marks) == 8
@@ -95,17 +88,65 @@ def test_groups_without_a_share_are_not_drawn(store):
         Sampler(store, {"nothing": 1.0})
 
 
-def test_damaged_masks_resemble_the_true_one():
-    mask = torch.zeros(64, 64)
-    mask[20:40, 15:45] = 1
-    for seed in range(10):
-        soft = damaged(mask, np.random.default_rng(seed))
-        assert 0 <= soft.min()
-        assert soft.max() <= 1
-        hard = soft > 0.5
-        assert (hard & (mask > 0)).sum() / (hard | (mask > 0)).sum() > 0.5
-
-
 def test_earlier_masks_fill_their_channel(store):
     batch = sampler(store, earlier_masks=1.0).draw(4, 64, (0, 0))
     assert (batch.inputs()[:, -1].amax(dim=(1, 2)) > 0.5).all()
+
+
+def test_threads_draw_what_one_alone_draws(store):
+    from concurrent.futures import ThreadPoolExecutor
+
+    drawing = sampler(store, composites=0.5)
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda step: drawing.draw(3, 64, (0, step)).inputs(), range(6)))
+    for step, inputs in enumerate(together):
+        torch.testing.assert_close(inputs, sampler(store, composites=0.5).draw(3, 64, (0, step)).inputs())
+
+
+def test_composites_take_the_ground_of_other_samples(store):
+    plain, mixed = (sampler(store, composites=share, earlier_masks=0).draw(12, 64, (9, 0)) for share in (0.0, 1.0))
+    torch.testing.assert_close(plain.target, mixed.target)
+    inside = plain.target[:, 0] > 0
+    differs = (plain.images - mixed.images).abs().amax(dim=1) > 0.5
+    assert differs[~inside].float().mean() > 0.3
+    assert all(np.array_equal(a.outline, b.outline) for a, b in zip(plain.marks, mixed.marks, strict=True))
+
+
+def test_rare_sizes_are_drawn_more_often_when_sizes_are_balanced(store):
+    sides = np.where(np.arange(len(store)) < 2, 20, 200).astype(np.float32)
+    sized = CropStore(store.images, store.masks, np.zeros(len(store), np.int64), ("a",), sides)
+
+    def share_of_small(balance):
+        drawing = Sampler(sized, {"a": 1.0}, size_balance=balance)
+        (group,) = drawing._members
+        chances = np.diff(group.chances, prepend=0)
+        return chances[:2].sum() / chances.sum()
+
+    assert share_of_small(0.0) == pytest.approx(2 / 18)
+    assert share_of_small(1.0) == pytest.approx(1 / 2)
+    assert 2 / 18 < share_of_small(0.5) < 1 / 2
+
+
+def test_every_crop_can_be_drawn_and_no_other_group(store):
+    drawing = Sampler(store, {"turning": 1.0})
+    (group,) = drawing._members
+    picks = [np.searchsorted(group.chances, x * group.chances[-1], side="right") for x in np.linspace(0, 0.999, 60)]
+    assert {int(group.members[pick]) for pick in picks} == set(range(12, 18))
+
+
+def test_openings_that_do_not_exist_are_refused(store):
+    for openings in ({"extremes": 1.0}, {"extreme": 0.0}, {"extreme": -1.0, "box": 2.0}):
+        with pytest.raises(DataError, match="Opening prompts are"):
+            sampler(store, openings=openings)
+
+
+def test_the_sampler_of_a_configuration(store):
+    plain = Sampler.of(store, TrainConfig())
+    assert plain.shares == {"upright": 1.0, "turning": 1.0}
+    assert plain.openings == OPENINGS
+    config = TrainConfig(
+        shares={"upright": 2.0}, openings={"box": 1.0}, composites=0.3, size_balance=0.5, turning=("a",)
+    )
+    chosen = Sampler.of(store, config)
+    assert (chosen.shares, chosen.openings, chosen.composites) == ({"upright": 2.0}, {"box": 1.0}, 0.3)
+    assert (chosen.size_balance, chosen.turning) == (0.5, ("a",))

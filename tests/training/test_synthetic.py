@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from skimage import data
 
 from napari_dextr.training import synthetic
@@ -22,25 +21,18 @@ def test_superpixels_of_a_photograph_are_regions_with_an_edge():
 
 def test_procedural_objects_differ_from_their_surroundings():
     crops = list(synthetic.procedural_crops(64, np.random.default_rng(0), 12))
-    assert len(crops) >= 8
+    assert len(crops) >= 10
     contrast = []
     for crop in crops:
         mask = crop.mask & OBJECT > 0
         assert mask.any()
+        assert crop.side > 0
         inside, outside = crop.image[mask].astype(float), crop.image[~mask].astype(float)
-        contrast.append(abs(inside.mean() - outside.mean()))
-    assert np.median(contrast) > 8
+        contrast.append(abs(inside.mean(axis=0) - outside.mean(axis=0)).max())
+    assert np.median(contrast) > 15
 
 
 def test_the_same_seed_draws_the_same_objects():
     first, again = ([c.image for c in synthetic.procedural_crops(48, np.random.default_rng(2), 3)] for _ in range(2))
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("field", [synthetic._blob_field, synthetic._filament_field])
-def test_fields_hold_labelled_objects(field):
-    image, labels = field(np.random.default_rng(1))
-    assert image.shape == (*labels.shape, 3)
-    assert image.dtype == np.uint8
-    assert labels.max() >= 1

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 ARCHITECTURES: dict[str, str] = {
+    "backbone": "napari_dextr.models.backbone:BackboneNet",
     "compact": "napari_dextr.models.compact:CompactNet",
     "dextr-resnet101": "napari_dextr.models.deeplab:build_dextr",
 }

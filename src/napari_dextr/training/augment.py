@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_USUAL = 0.2  # deviation of an ordinary picture's intensities, of 1
+
 
 @dataclass(frozen=True)
 class Photometric:
@@ -21,50 +23,110 @@ class Photometric:
     noise: float = 0.25
     gradient: float = 0.12
 
-    def apply(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Change ``(B, 3, S, S)`` images of 0..255; every sample draws its own changes."""
-        count = len(images)
+    def plan(self, count: int, generator: torch.Generator) -> Changes:
+        """Draw the changes of ``count`` samples; ``generator`` is the CPU's, so that every device gets the same."""
 
         def chosen(share: float) -> Tensor:
             return torch.rand(count, generator=generator) < share
 
         def uniform(low: float, high: float, *extent: int) -> Tensor:
-            return low + (high - low) * torch.rand(count, *extent, 1, 1, generator=generator)
+            return low + (high - low) * torch.rand(count, *extent, generator=generator)
 
-        x = images / 255
         lit = chosen(self.light)
-        if lit.any():
-            gamma = torch.exp(uniform(-0.5, 0.5, 1))
-            contrast, brightness, tint = uniform(0.6, 1.3, 1), uniform(-0.2, 0.2, 1), uniform(0.85, 1.15, 3)
-            changed = (x.clamp(1e-4, 1) ** gamma - 0.5) * contrast + 0.5 + brightness
-            x = torch.where(lit[:, None, None, None], changed * tint, x)
-        grey = chosen(self.grey)
-        x = torch.where(grey[:, None, None, None], x.mean(dim=1, keepdim=True), x)
-        for index in torch.nonzero(chosen(self.shuffle)).flatten().tolist():
-            x[index] = x[index, torch.randperm(3, generator=generator)]
-        inverted = chosen(self.inversion)
-        x = torch.where(inverted[:, None, None, None], 1 - x, x)
-        sloped = chosen(self.gradient)
-        if sloped.any():
-            ramp = torch.linspace(-0.5, 0.5, x.shape[-1])
-            slope = uniform(-0.6, 0.6, 1) * ramp[:, None] + uniform(-0.6, 0.6, 1) * ramp[None, :]
-            x = torch.where(sloped[:, None, None, None], x * (1 + slope), x)
-        blurred = torch.nonzero(chosen(self.blur)).flatten()
-        if len(blurred):
-            sigma = float(0.5 + 1.3 * torch.rand(1, generator=generator))
-            x[blurred] = _blur(x[blurred], sigma)
-        noisy = torch.nonzero(chosen(self.noise)).flatten()
-        if len(noisy):
-            part = x[noisy]
-            amount = 0.08 * torch.rand(len(noisy), 1, 1, 1, generator=generator)
-            one_channel = torch.randn(len(noisy), 1, *part.shape[2:], generator=generator)
-            x[noisy] = part + amount * one_channel * (0.3 + part.clamp(0, 1).sqrt())  # shot noise grows with light
-        return x.clamp(0, 1) * 255
+        gamma = torch.where(lit, torch.exp(uniform(-0.5, 0.5)), 1.0)
+        contrast = torch.where(lit, uniform(0.6, 1.3), 1.0)
+        brightness = torch.where(lit, uniform(-0.2, 0.2), 0.0)
+        tint = torch.where(lit[:, None], uniform(0.85, 1.15, 3), 1.0)
+        # whatever is linear in the colours becomes one matrix and one offset a sample
+        matrix = torch.diag_embed(contrast[:, None] * tint)
+        offset = (0.5 - 0.5 * contrast + brightness)[:, None] * tint
+        for share, mix in ((self.grey, torch.full((count, 3, 3), 1 / 3)), (self.shuffle, _shuffles(count, generator))):
+            mixed = torch.where(chosen(share)[:, None, None], mix, torch.eye(3))
+            matrix, offset = mixed @ matrix, (mixed @ offset[..., None])[..., 0]
+        inverted = chosen(self.inversion)[:, None]
+        matrix = torch.where(inverted[..., None], -matrix, matrix)
+        offset = torch.where(inverted, 1 - offset, offset)
+        slope = torch.where(chosen(self.gradient)[:, None], uniform(-0.6, 0.6, 2), 0.0)
+        sigma = torch.where(chosen(self.blur), uniform(0.5, 1.8), 0.0)
+        noise = torch.where(chosen(self.noise), uniform(0.0, 0.08), 0.0)
+        seeds = torch.randint(2**62, (count,), generator=generator)
+        return Changes(matrix, offset, gamma.tolist(), slope.tolist(), sigma.tolist(), noise.tolist(), seeds.tolist())
+
+    def apply(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Change ``(B, 3, S, S)`` images of 0..255, about which they stay; every sample draws its own changes."""
+        return self.plan(len(images), generator).apply(images)
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """What is done to each sample of a batch.
+
+    Attributes
+    ----------
+    matrix, offset : (B, 3, 3) and (B, 3) tensors
+        Light, tint, grey, shuffled channels and inversion: linear in the colours, after gamma.
+    gamma : list of float
+        1 for none.
+    slope : list of [float, float]
+        Unevenness of the light along rows and columns; 0 for none.
+    sigma, noise : list of float
+        Blur in pixels and amount of shot noise; 0 for none.
+    seeds : list of int
+        Of each sample's noise.
+    """
+
+    matrix: Tensor
+    offset: Tensor
+    gamma: list[float]
+    slope: list[list[float]]
+    sigma: list[float]
+    noise: list[float]
+    seeds: list[int]
+
+    def of(self, start: int, stop: int) -> Changes:
+        """The changes of some samples of the batch."""
+        part = slice(start, stop)
+        return Changes(
+            self.matrix[part], self.offset[part], self.gamma[part], self.slope[part],
+            self.sigma[part], self.noise[part], self.seeds[part],
+        )  # fmt: skip
+
+    def apply(self, images: Tensor) -> Tensor:
+        """Change ``(B, 3, S, S)`` images of 0..255, on their device; they stay as they are."""
+        # what is decided by a value is decided on numbers of the CPU: asking a GPU for one would make it wait
+        device, size = images.device, images.shape[-1]
+        x = (images / 255).clamp_(0, 1)
+        if any(gamma != 1 for gamma in self.gamma):
+            x = x.pow_(torch.tensor(self.gamma, device=device)[:, None, None, None])
+        x = torch.baddbmm(self.offset.to(device)[..., None], self.matrix.to(device), x.flatten(2)).reshape(x.shape)
+        if any(map(any, self.slope)):
+            ramp = torch.linspace(-0.5, 0.5, size, device=device)
+            rows, cols = torch.tensor(self.slope, device=device).T[..., None, None, None]
+            x *= 1 + rows * ramp[:, None] + cols * ramp
+        mean = x.mean(dim=(1, 2, 3), keepdim=True)
+        square = torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True) ** 2 / x[0].numel()
+        deviation = (square - mean**2).clamp_min(0).sqrt()  # sixteen times as quick as torch.std_mean
+        for index, (sigma, noise) in enumerate(zip(self.sigma, self.noise, strict=True)):
+            if sigma:
+                x[index] = _blur(x[index : index + 1], sigma)[0]
+            if noise:
+                generator = torch.Generator().manual_seed(self.seeds[index])
+                grain = torch.randn(1, size, size, generator=generator).to(device)
+                grain *= noise * (deviation[index] / _USUAL).clamp_max(1)  # a faint picture must not drown in it
+                x[index] += grain * (0.3 + x[index].clamp(0, 1).sqrt_())  # shot noise grows with light
+        # as a sensor clips, but never the bulk of a picture: a dim one would become black all over
+        low, high = (mean - 2 * deviation).clamp_max(0), (mean + 2 * deviation).clamp_min(1)
+        return x.clamp_(low, high).mul_(255)
+
+
+def _shuffles(count: int, generator: torch.Generator) -> Tensor:
+    """Matrices that put the colours in another order, ``(B, 3, 3)``."""
+    return torch.stack([torch.eye(3)[torch.randperm(3, generator=generator)] for _ in range(count)])
 
 
 def _blur(images: Tensor, sigma: float) -> Tensor:
     reach = int(2 * sigma + 1)
-    axis = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    axis = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
     kernel = torch.exp(-(axis**2) / (2 * sigma**2))
     kernel = (kernel / kernel.sum()).repeat(images.shape[1], 1, 1)
     padded = F.pad(images, (reach,) * 4, mode="reflect")

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+"""Arithmetic of the network's passes; weights and losses are float32 always."""
 
 
 @dataclass(frozen=True)
@@ -23,27 +30,49 @@ class TrainConfig:
     batch : int
         Samples a step at the first canvas; larger canvases get fewer, so that memory stays.
     learning_rate, warm_up, weight_decay, clip : float
-        AdamW with a linear warm-up over the share ``warm_up`` of the steps, then a cosine to zero; weight decay
-        on convolutions and linear layers only; gradients clipped to the norm ``clip``.
+        AdamW with a linear warm-up over the share ``warm_up`` of the steps; weight decay on convolutions and linear
+        layers only; gradients clipped to the norm ``clip``.
+    decay : float
+        The share of the steps, at the end, over which the rate falls to zero along a cosine; before, it holds. A
+        short decay lets a run be prolonged: what was learned at the full rate stays a good place to go on from.
     average : float
         Decay of the running average of the weights, which is what is validated and shipped.
     corrections : tuple of float
         Share of the batches with 0, 1, 2, ... correction rounds.
     boundary : float
         Share of the corrections that are points on the outline.
-    mask_loss : str
-        ``"house"`` (normalised focal, soft IoU, boundary-weighted) or ``"balanced"`` (the paper's).
+    mask_loss : str or mapping of str to float
+        ``"house"`` (normalised focal, soft IoU, boundary-weighted), ``"balanced"`` (the paper's), or the weights of
+        a mixture of one's own (`napari_dextr.training.losses.MASK_LOSSES`).
     side_loss, score_loss : float
         Weights of the decoder's side outputs and of the score head.
+    openings : mapping of str to float
+        Share of each kind of opening prompt; empty takes `napari_dextr.training.sampling.OPENINGS`.
+    composites : float
+        Share of the samples whose object is pasted onto another sample's image.
     shares : mapping of str to float
         How much each group of crops is drawn.
+    size_balance : float
+        0 takes the crops of a group as they come, 1 every octave of object size equally often.
     turning : tuple of str
         Groups turned by any angle.
     seed : int
     precision : str
-        ``"bfloat16"`` or ``"float32"``.
+        One of `PRECISIONS`. ``"float16"`` is for graphics cards without bfloat16.
     validate_every : int
         Steps between validations, which are also checkpoints.
+    validate_most : int
+        Crops of each group that a validation looks at, always the same ones; 0 for all.
+    checkpoint_every : int
+        Steps between further checkpoints; 0 for none.
+    checkpoint_seconds : float
+        A further checkpoint once so many seconds have passed since the last; 0 for none.
+    patience : int
+        Stop after so many validations in a row without a better mean IoU; 0 to go on to the end.
+    least_gain : float
+        What counts as better: the mean IoU must rise by at least this much.
+    pictures : int
+        Examples on the picture that each validation adds to the run folder; 0 for no pictures.
     """
 
     steps: int = 2000
@@ -51,31 +80,54 @@ class TrainConfig:
     batch: int = 48
     learning_rate: float = 1.5e-3
     warm_up: float = 0.03
+    decay: float = 0.97
     weight_decay: float = 0.02
     clip: float = 2.0
     average: float = 0.998
     corrections: tuple[float, ...] = (0.55, 0.3, 0.1, 0.05)
     boundary: float = 0.33
-    mask_loss: str = "house"
+    mask_loss: str | Mapping[str, float] = "house"
     side_loss: float = 0.3
     score_loss: float = 0.1
+    openings: Mapping[str, float] = field(default_factory=dict)
+    composites: float = 0.0
     shares: Mapping[str, float] = field(default_factory=dict)
+    size_balance: float = 0.0
     turning: tuple[str, ...] = ()
     seed: int = 0
     precision: str = "float32"
     validate_every: int = 250
+    validate_most: int = 160
+    checkpoint_every: int = 0
+    checkpoint_seconds: float = 300.0
+    patience: int = 0
+    least_gain: float = 0.0005
+    pictures: int = 6
 
     def __post_init__(self) -> None:
-        positive = {"steps": self.steps, "batch": self.batch, "validate_every": self.validate_every, "clip": self.clip}
-        for name, value in positive.items():
-            if value <= 0:
-                raise DataError(f"Training needs {name} above zero; got {value}.")
+        for name in ("steps", "batch", "validate_every", "clip"):
+            if getattr(self, name) <= 0:
+                raise DataError(f"Training needs {name} above zero; got {getattr(self, name)}.")
+        for name in ("validate_most", "checkpoint_every", "checkpoint_seconds", "patience", "least_gain", "pictures"):
+            if getattr(self, name) < 0:
+                raise DataError(f"The setting {name} cannot be negative; 0 turns it off.")
         if not 0 < self.learning_rate < 1:
             raise DataError(f"The learning rate {self.learning_rate} makes no sense; try 0.001.")
+        if not 0 <= self.average < 1:
+            raise DataError(f"The decay of the average, {self.average}, must be from 0 to below 1; try 0.998.")
+        if min(self.warm_up, self.decay) < 0 or self.warm_up + self.decay > 1 + 1e-9:
+            raise DataError("Warm-up and decay are shares of the steps, at most 1 together.")
+        if not 0 <= self.composites <= 1:
+            raise DataError("The share of composites must be from 0 to 1.")
+        if not self.corrections or min(self.corrections) < 0 or not 0 < sum(self.corrections) < math.inf:
+            raise DataError("The setting corrections holds the shares of batches with 0, 1, ... corrections.")
         if not self.canvases or any(side < 32 or side % 16 or share <= 0 for side, share in self.canvases):
             raise DataError("Canvas sides must be multiples of 16, at least 32, each with a share above zero.")
-        if self.mask_loss not in ("house", "balanced") or self.precision not in ("float32", "bfloat16"):
-            raise DataError("mask_loss is 'house' or 'balanced', precision 'float32' or 'bfloat16'.")
+        if self.precision not in PRECISIONS:
+            raise DataError(f"The precision '{self.precision}' is unknown; take one of {', '.join(PRECISIONS)}.")
+        from .losses import mixture  # brings PyTorch
+
+        mixture(self.mask_loss)
 
     def canvas_at(self, step: int) -> int:
         """Canvas side at a step counted from 0."""
@@ -91,6 +143,14 @@ class TrainConfig:
         """Samples in a step: as many canvas pixels as at the first canvas, at least 4."""
         first = self.canvases[0][0]
         return max(4, round(self.batch * (first / self.canvas_at(step)) ** 2))
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of a step counted from 0: a linear rise, a plateau, a cosine fall to zero."""
+        warm, fall = max(1, round(self.warm_up * self.steps)), max(1, round(self.decay * self.steps))
+        rate = self.learning_rate * min(1.0, (step + 1) / warm)
+        if (left := self.steps - step) < fall:
+            rate *= 0.5 * (1 - math.cos(math.pi * left / fall))
+        return rate
 
     def to_json(self) -> str:
         """The settings as indented JSON."""
@@ -110,9 +170,39 @@ class TrainConfig:
         if unknown:
             raise DataError(f"Unknown training setting: {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
         plain = dict(values)
-        for name in ("corrections", "turning"):
-            if name in plain:
-                plain[name] = tuple(plain[name])
-        if "canvases" in plain:
-            plain["canvases"] = tuple((int(side), float(share)) for side, share in plain["canvases"])
-        return cls(**plain)
+        try:
+            for name in ("corrections", "turning"):
+                if name in plain:
+                    plain[name] = tuple(plain[name])
+            if "canvases" in plain:
+                plain["canvases"] = tuple((int(side), float(share)) for side, share in plain["canvases"])
+            return cls(**plain)
+        except (TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(f"A training setting has a value of the wrong kind ({error}); check them.") from None
+
+
+def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Settings from a TOML file: its table ``train``, or the whole file where it has none.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it is not TOML. `TrainConfig.from_mapping` judges the settings themselves.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    source = Path(path)
+    try:
+        tables = tomllib.loads(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"The settings file '{source}' cannot be read ({error.strerror or error}).") from None
+    except ValueError as error:
+        raise DataError(f"The settings file '{source}' is not valid TOML ({error}).") from None
+    found = tables.get("train", tables)
+    if not isinstance(found, dict):
+        raise DataError(f"In the settings file '{source}', train must be a table: write [train] on a line of its own.")
+    return dict(found)

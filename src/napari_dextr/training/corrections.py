@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..simulation import Simulator
-from .sampling import Batch
+from .batch import Batch
 
 _MASK_DROPPED = 0.15  # share of corrected samples that do not see the earlier mask
 _MASK_HARDENED = 0.2  # share that sees it thresholded, as an imported mask is
@@ -31,9 +31,9 @@ def add_corrections(batch: Batch, logits: Tensor, rng: np.random.Generator, boun
     # errors are searched at the logits' resolution: as good for a click, and several times quicker
     scale = size / probability.shape[-1]
     truth = F.avg_pool2d(batch.target, round(scale)) > 0.5
-    known = F.avg_pool2d(batch.weight, round(scale)) > 0.5
-    for index, marks in enumerate(batch.marks):
-        arrays = (truth[index, 0].numpy(), (probability[index, 0] > 0.5).numpy(), (~known[index, 0]).numpy())
+    unknown = F.avg_pool2d(batch.weight, round(scale)) <= 0.5
+    searched = torch.cat([truth, probability > 0.5, unknown], dim=1).cpu().numpy()
+    for marks, arrays in zip(batch.marks, searched, strict=True):
         if not arrays[0].any():
             continue
         found = simulator.correction(*arrays, exact=False, boundary=boundary)

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import copy
-import math
 import os
+import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
-from ..errors import DataError, ModelError
-from ..files import atomic_write, make_folder
-from ..models.compact import CompactNet, TrainingOutput
-from . import losses
+from ..errors import ModelError, OutputError
+from ..models.heads import PromptNet
+from ..models.runtime import choose_device
+from . import checkpoints, figures
+from .batch import Batch
 from .config import TrainConfig
-from .corrections import add_corrections
 from .crops import CropStore
-from .sampling import Batch, Sampler
-from .validation import validation_ious
+from .distribution import World
+from .learner import Learner
+from .optimisation import Best, Weights
+from .pace import Pace
+from .prefetch import drawn_ahead
+from .run_folder import RunFolder, read_metrics
+from .sampling import Sampler
+from .validation import examples, validation_ious
 
-CHECKPOINT = "last.pt"
+_DRAWN_AHEAD = 4  # threads that draw batches while a graphics card works
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,19 @@ class Update:
     validation : mapping of str to float, or None
         Mean IoU of each validation group for the averaged weights, only where this step validated.
     samples_per_second : float
+        Smoothed over some steps, as are the next two.
     outside_network : float
         Share of the time spent outside the network, 0..1.
     seconds_left : float
+    best : float or None
+        Mean IoU over the groups of the best validation so far.
+    improved : bool
+        Whether this step's validation was the best so far.
+    ended : str
+        Why this is the last step: ``"finished"``, ``"stopped"`` (somebody asked) or ``"settled"`` (validations had
+        stopped getting better); empty before.
+    notices : tuple of str
+        Sentences for the user: what went wrong without ending the run.
     """
 
     step: int
@@ -56,192 +71,259 @@ class Update:
     samples_per_second: float
     outside_network: float
     seconds_left: float
+    best: float | None = None
+    improved: bool = False
+    ended: str = ""
+    notices: tuple[str, ...] = ()
 
 
 class Trainer:
-    """Trains a `CompactNet` on a crop store; resumes from the run folder where it stopped.
+    """Trains a network on a crop store; resumes from the run folder where it stopped.
 
     Parameters
     ----------
-    network : CompactNet
+    network : PromptNet
         Changed in place.
     sampler : Sampler
     config : TrainConfig
-    run : path
-        Folder for the checkpoint ``last.pt``; created where missing.
+    run : path or RunFolder
+        Folder for checkpoints, record and pictures; created where missing.
     validation : CropStore, optional
         Validated with exact extreme points on the last canvas.
+    device : str or torch.device
+        Where the network is trained; a name that `napari_dextr.load_model` takes.
+    ahead : int, optional
+        Threads that draw batches ahead; by default none on the processor, which has enough to do.
+    world : World, optional
+        The processes that train together; by default this one alone.
+
+    Raises
+    ------
+    DataError, ModelError
+        If settings, network, device and checkpoint do not fit each other.
     """
 
     def __init__(
         self,
-        network: CompactNet,
+        network: PromptNet,
         sampler: Sampler,
         config: TrainConfig,
-        run: str | os.PathLike[str],
+        run: str | os.PathLike[str] | RunFolder,
         validation: CropStore | None = None,
+        *,
+        device: str | torch.device = "cpu",
+        ahead: int | None = None,
+        world: World | None = None,
     ) -> None:
+        self.world = world or World()
+        self.device = choose_device(device)
         torch.manual_seed(config.seed)
-        self.network = network.to(memory_format=torch.channels_last)
+        self.learner = Learner(network, config, self.device, self.world)
         self.sampler = sampler
         self.config = config
-        self.run = make_folder(run)
-        self.validation = validation
-        self.averaged = copy.deepcopy(network).eval()
-        self.optimizer = torch.optim.AdamW(
-            _parameter_groups(network, config), lr=config.learning_rate, betas=(0.9, 0.99)
-        )
+        self.folder = run if isinstance(run, RunFolder) else RunFolder(run)
+        self.validation = validation if validation is not None and len(validation) else None
         self.step = 0
-        if (self.run / CHECKPOINT).exists():
-            self._resume()
+        self.best = Best()
+        self.before: Mapping[str, float] | None = None
+        self._ahead = (_DRAWN_AHEAD if self.device.type == "cuda" else 0) if ahead is None else ahead
+        self._stop = threading.Event()
+        self._saved: int | None = None
+        self._notices: list[str] = []
+        state, notice = checkpoints.load(self.folder.path)
+        if state is not None:
+            self._restore(state)
+        if notice is not None:
+            self._notices.append(notice)
 
-    def train(self) -> Iterator[Update]:
+    # -- the run ----------------------------------------------------------------------------------------------
+
+    def train(self) -> Generator[Update, None, None]:
         """Run from the current step to the end, yielding an `Update` a step.
 
-        The batch of a step depends on the seed and the step alone, so a run that was stopped and resumed gives
-        the curve of an uninterrupted one.
+        What a step does depends on the seed and the step alone, so a run that was stopped and resumed gives the
+        curve of an uninterrupted one, on the processor bit for bit. However the run ends, by itself, by `stop` or by
+        closing the generator, the checkpoint of its last step and the best weights are on disk.
+
+        Raises
+        ------
+        DataError
+            If the loss is no number any more; the last checkpoint is from before that.
+        OutputError
+            If another training uses the folder, or what the run ends with cannot be written.
         """
-        config = self.config
-        with atomic_write(self.run / "config.json") as part:
-            part.write_text(config.to_json(), encoding="utf-8")
-        while self.step < config.steps:
-            started = time.perf_counter()
-            size, count = config.canvas_at(self.step), config.batch_at(self.step)
-            rng = np.random.default_rng((config.seed, self.step, 1))
-            batch = self.sampler.draw(count, size, (config.seed, self.step, 0))
-            inside = 0.0
-            for _ in range(_rounds(config, rng)):
-                inputs = batch.inputs()
-                before = time.perf_counter()
-                logits = self._predict(self.network, inputs)
-                inside += time.perf_counter() - before
-                add_corrections(batch, logits, rng, config.boundary)
-            inputs = batch.inputs()
-            before = time.perf_counter()
-            rate = _set_rate(self.optimizer, config, self.step)
-            loss, iou = self._descend(batch, inputs)
-            inside += time.perf_counter() - before
-            self.step += 1
-            self._average()
-            report = None
-            if self.step % config.validate_every == 0 or self.step == config.steps:
-                self.save()
-                report = self.validate()
-            spent = time.perf_counter() - started
-            yield Update(
-                self.step, config.steps, loss, rate, iou, report,
-                count / spent, 1 - inside / spent, (config.steps - self.step) * spent,
+        with self.folder.claimed() if self.world.first else nullcontext():
+            if self.world.first:
+                self.folder.start(self.config, self.step)
+            try:
+                yield from self._steps()
+            except GeneratorExit:
+                self._keep()
+                raise
+            self._keep()
+
+    def stop(self) -> None:
+        """Ask the run to end after the step it is at; from any thread, or a signal's handler."""
+        self._stop.set()
+
+    def validate_before(self) -> Mapping[str, float]:
+        """Validate what the run starts from, once: it is the best until something better comes.
+
+        Returns the mean IoU of each group; after a resume, the same as before it. Nothing where the run has no
+        validation crops, or began without this.
+        """
+        if self.before is None and self.step == 0 and self.validation is not None:
+            self.before = self._validate()
+            self.best.judge(self.before, 0, self.averaged, 0.0)
+        return self.before or {}
+
+    @property
+    def averaged(self) -> PromptNet:
+        """The network with the running average of the weights."""
+        return self.learner.averaged
+
+    def best_state(self) -> Weights:
+        """The averaged weights of the best validation, or the current ones where nothing was validated."""
+        return self.averaged.state_dict() if self.best.weights is None else self.best.weights
+
+    def _steps(self) -> Generator[Update, None, None]:
+        config, world = self.config, self.world
+        pace = Pace()
+        saved_at = time.monotonic()
+        drawing = drawn_ahead(self._draw, self.step, config.steps, self._ahead)
+        with closing(drawing):
+            while self.step < config.steps:
+                started = time.perf_counter()
+                batch = next(drawing)
+                lesson = self.learner.learn(batch, self.step, self._stop.is_set())
+                pace.step(time.perf_counter() - started, lesson.network_seconds, len(batch.marks) * world.size)
+                self.step += 1
+                report, improved = None, False
+                if self.step % config.validate_every == 0 or self.step == config.steps:
+                    report, improved = self._judge(pace)
+                ended = "finished" if self.step == config.steps else "stopped" if lesson.asked else ""
+                if not ended and config.patience and self.best.waited >= config.patience:
+                    ended = "settled"
+                update = Update(
+                    self.step, config.steps, lesson.loss, config.rate_at(self.step - 1), lesson.iou, report,
+                    pace.samples_per_second, pace.outside_network, pace.seconds_left(config, self.step),
+                    self.best.iou, improved, ended,
+                )  # fmt: skip
+                if world.first:
+                    self._try(partial(self.folder.record, _line(update)))
+                    every = config.checkpoint_every and self.step % config.checkpoint_every == 0
+                    late = config.checkpoint_seconds and time.monotonic() - saved_at >= config.checkpoint_seconds
+                    if report is not None or every or late:
+                        self._try(self.save)
+                        saved_at = time.monotonic()
+                    if report is not None and config.pictures:
+                        self._try(self._draw_pictures)
+                yield replace(update, notices=self._noticed())
+                if ended:
+                    self._stop.clear()
+                    return
+
+    def _draw(self, step: int) -> Batch:
+        config, world = self.config, self.world
+        count = world.share(config.batch_at(step))
+        return self.sampler.draw(count, config.canvas_at(step), world.seed(config.seed, step, 0), self.device)
+
+    # -- validation -------------------------------------------------------------------------------------------
+
+    def _judge(self, pace: Pace) -> tuple[Mapping[str, float], bool]:
+        started = time.perf_counter()
+        report = self._validate()
+        pace.validated(time.perf_counter() - started)
+        improved = bool(report) and self.best.judge(report, self.step, self.averaged, self.config.least_gain)
+        if improved and self.world.first:
+            self._try(self._save_best)
+        return report, improved
+
+    def _validate(self) -> dict[str, float]:
+        """Mean IoU per validation group, exact extreme points, averaged weights; the same in every process."""
+        report: dict[str, float] = {}
+        if self.validation is not None and self.world.first:
+            found = validation_ious(
+                self.averaged, self.validation, self.config.canvases[-1][0],
+                most=self.config.validate_most, device=self.device, precision=self.learner.autocast(),
             )  # fmt: skip
+            report = {name: float(np.mean(ious)) for name, ious in found.items()}
+        return self.world.tell(report)
 
-    def _descend(self, batch: Batch, inputs: Tensor) -> tuple[float, float]:
-        self.network.train()
-        with self._autocast():
-            output = self.network.forward_training(inputs)
-        per_sample, iou = self._loss(output, batch)
-        loss = per_sample.mean()
-        if not bool(torch.isfinite(loss)):
-            raise DataError(
-                f"The loss became {loss.item()} at step {self.step}; lower the learning rate and resume from the last "
-                "checkpoint."
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-        self.optimizer.step()
-        return float(loss.detach()), float(iou.mean())
-
-    def _loss(self, output: TrainingOutput, batch: Batch) -> tuple[Tensor, Tensor]:
-        size = batch.target.shape[-1]
-        logits = losses.on_canvas(output.logits, size)
-        iou = losses.batch_iou(logits, batch.target, batch.weight)
-        if self.config.mask_loss == "balanced":
-            total = losses.class_balanced(logits, batch.target, batch.weight)
-        else:
-            total = losses.normalised_focal(logits, batch.target, batch.weight)
-            total = total + losses.soft_iou(logits, batch.target, batch.weight)
-            total = total + 0.5 * losses.boundary_weighted(logits, batch.target, batch.weight)
-        for side in output.side_logits:
-            stride = size // side.shape[-1]
-            target, weight = F.avg_pool2d(batch.target, stride), F.avg_pool2d(batch.weight, stride)
-            rough = side.float()
-            side_loss = losses.soft_iou(rough, target, weight) + losses.boundary_weighted(rough, target, weight)
-            total = total + self.config.side_loss / len(output.side_logits) * side_loss
-        total = total + self.config.score_loss * losses.score_error(output.score.float(), iou)
-        return total, iou
-
-    def _predict(self, network: CompactNet, inputs: Tensor) -> Tensor:
-        network.eval()
-        with torch.inference_mode(), self._autocast():
-            output: tuple[Tensor, Tensor] = network(inputs)
-        return output[0].float()
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16")
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        # a fresh average would drag random weights along: it follows closely at first
-        decay = min(self.config.average, (1 + self.step) / (10 + self.step))
-        source = self.network.state_dict()
-        for name, value in self.averaged.state_dict().items():
-            if value.dtype.is_floating_point:
-                value.lerp_(source[name], 1 - decay)
-            else:
-                value.copy_(source[name])
-
-    def validate(self) -> dict[str, float]:
-        """Mean IoU per validation group, exact extreme points, averaged weights."""
-        if self.validation is None:
-            return {}
-        size = self.config.canvases[-1][0]
-        with self._autocast():
-            found = validation_ious(self.averaged, self.validation, size)
-        return {name: float(np.mean(ious)) for name, ious in found.items()}
+    # -- the folder -------------------------------------------------------------------------------------------
 
     def save(self) -> None:
-        """Write the checkpoint; the one before stays until the new one is complete."""
-        state: dict[str, Any] = {
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+        """Write the checkpoint; the one before stays as ``previous.pt``.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; the earlier checkpoints stay.
+        """
+        state = {
+            **self.learner.state(),
             "step": self.step,
             "seed": self.config.seed,
+            "best": self.best.state(),
+            "before": self.before,
         }
-        with atomic_write(self.run / CHECKPOINT) as part:
-            torch.save(state, part)
+        checkpoints.save(self.folder.path, state)
+        self._saved = self.step
 
-    def _resume(self) -> None:
-        path = self.run / CHECKPOINT
+    def _restore(self, state: Mapping[str, Any]) -> None:
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            self.network.load_state_dict(state["network"])
-            self.averaged.load_state_dict(state["averaged"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.step = int(state["step"])
-        except Exception as error:
+            self.learner.restore(state)
+            if state.get("best"):
+                self.best = Best.of(state["best"])
+            self.before = state.get("before")
+            self.step = self._saved = int(state["step"])
+        except Exception as error:  # whatever a foreign file holds
             raise ModelError(
-                f"The checkpoint '{path}' cannot be resumed ({type(error).__name__}); move it away to start the run "
-                "afresh."
+                f"The checkpoint in '{self.folder.path}' is of another network or another version "
+                f"({type(error).__name__}), so the run cannot be resumed; choose another run folder."
             ) from error
 
+    def _save_best(self) -> None:
+        state = {**self.best.state(), "averaged": self.best_state()}
+        checkpoints.save_best(self.folder.path, {**state, "step": self.best.step or self.step})
 
-def _rounds(config: TrainConfig, rng: np.random.Generator) -> int:
-    share = np.asarray(config.corrections, float)
-    return int(rng.choice(len(share), p=share / share.sum()))
+    def _keep(self) -> None:
+        """Leave the last step and the best weights on disk, or say why that is impossible."""
+        if not self.world.first:
+            return
+        if self._saved != self.step:
+            self.save()
+        self._save_best()
+
+    def _draw_pictures(self) -> None:
+        start = [{"step": 0, "validation": self.before}] if self.before else []
+        figures.draw_curves([*start, *read_metrics(self.folder.path)], self.folder.curves)
+        shown = examples(
+            self.averaged, self.validation or self.sampler.store, self.config.canvases[-1][0], self.config.pictures,
+            device=self.device, precision=self.learner.autocast(),
+        )  # fmt: skip
+        figures.draw_examples(shown, f"step {self.step}", self.folder.overlay(self.step))
+
+    def _try(self, action: Callable[[], None]) -> None:
+        """Do what the run can live without; a failure becomes a notice."""
+        try:
+            action()
+        except OutputError as error:
+            self._notices.append(f"{error} The training goes on.")
+
+    def _noticed(self) -> tuple[str, ...]:
+        found, self._notices = tuple(self._notices), []
+        return found
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, config: TrainConfig, step: int) -> float:
-    warm = max(1, round(config.warm_up * config.steps))
-    if step < warm:
-        rate = config.learning_rate * (step + 1) / warm
-    else:
-        rate = config.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, config.steps - warm)))
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    return rate
-
-
-def _parameter_groups(network: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+def _line(update: Update) -> dict[str, Any]:
+    """A step as the record keeps it."""
+    line: dict[str, Any] = {
+        "step": update.step,
+        "loss": update.loss,
+        "learning_rate": update.learning_rate,
+        "train_iou": update.train_iou,
+        "samples_per_second": round(update.samples_per_second, 2),
+        "outside_network": round(update.outside_network, 3),
+    }
+    return {**line, "validation": dict(update.validation)} if update.validation else line

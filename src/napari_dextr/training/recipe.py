@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from ..errors import DataError
+from ..errors import DataError, ImageError
 from ..image_file import read_image
 from ..models.checkpoint import write_checkpoint
-from ..models.compact import CompactNet
+from ..models.heads import PromptNet
+from ..models.registry import build_network
 from ..models.spec import ModelSpec
 from ..prompt import MARKS
 from .config import TrainConfig
-from .crops import Crop, CropStore, Progress, coco_crops, write_store
+from .crops import coco_crops
+from .distribution import World
 from .loop import Trainer, Update
 from .sampling import Sampler
+from .store import Crop, CropStore, Progress, write_store
 from .synthetic import procedural_crops, superpixel_crops
 
 BUILT_IN = Path(__file__).parent / "recipes"
 """Folder of the recipes that come with the plugin."""
 
 _BEST = "best.safetensors"
+_COMPACT = ("widths", "blocks", "decoder", "pools")
+_BACKBONE = ("backbone", "pretrained", "decoder", "pools")
+_RUNNING = ("canvas", "threshold", "sharpness", "reduced_precision", "title", "data", "licence")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A TOML file's tables ``crops``, ``model`` and ``train``; paths in it are relative to the data folder."""
+    """A TOML file's tables ``crops``, ``model`` and ``train``; paths in it are relative to the data folder.
+
+    The table ``model`` describes the network: ``widths``, ``blocks``, ``decoder`` and ``pools`` of
+    `napari_dextr.models.compact.CompactNet`, or ``backbone`` and ``pretrained`` (with ``decoder`` and ``pools``) of
+    `napari_dextr.models.backbone.BackboneNet`. And how it is run: ``canvas``, ``threshold``, ``sharpness``,
+    ``reduced_precision``, with ``title``, ``data`` and ``licence`` for people.
+    """
 
     name: str
     crops: Mapping[str, Any]
@@ -67,7 +82,29 @@ class Recipe:
         crops = tables.get("crops", {})
         if not isinstance(crops, dict) or not crops.get("sources"):
             raise DataError(f"The recipe '{path}' names no [[crops.sources]] to train on.")
-        return cls(path.stem, crops, tables.get("model", {}), TrainConfig.from_mapping(tables.get("train", {})))
+        model = tables.get("model", {})
+        allowed = {*_RUNNING, "backbone", *(_BACKBONE if "backbone" in model else _COMPACT)}
+        if unknown := sorted(set(model) - allowed):
+            raise DataError(
+                f"The recipe '{path}' has an unknown setting in [model]: {', '.join(unknown)}; known are "
+                f"{', '.join(sorted(allowed))}."
+            )
+        return cls(path.stem, crops, model, TrainConfig.from_mapping(tables.get("train", {})))
+
+    def network(self) -> PromptNet:
+        """The network of the table ``model``, with fresh weights, or ImageNet's where it says ``pretrained``.
+
+        Raises
+        ------
+        ModelError
+            If the table describes none, or the pretrained weights cannot be had.
+        """
+        names = _BACKBONE if "backbone" in self.model else _COMPACT
+        options = {name: self.model[name] for name in names if name in self.model}
+        architecture = "backbone" if "backbone" in self.model else "compact"
+        network = build_network(ModelSpec(self.name, architecture, options))
+        assert isinstance(network, PromptNet)  # both architectures are
+        return network
 
 
 def stores(
@@ -85,7 +122,11 @@ def stores(
             found.append(CropStore.open(path))
             continue
         side = int(recipe.crops.get("side", 224))
-        named = [(str(entry["name"]), _crops(entry, Path(data), side, recipe.train.seed)) for entry in entries]
+        skip = bool(recipe.crops.get("skip_unreadable", False))
+        named = [
+            (str(entry["name"]), _crops(entry, Path(data), side, recipe.train.seed, skip, progress))
+            for entry in entries
+        ]
         found.append(write_store(path, named, side, progress))
     training, validation = found
     assert training is not None  # a recipe without sources was refused
@@ -98,9 +139,13 @@ def run(
     folder: str | os.PathLike[str],
     progress: Progress = lambda _message: None,
     *,
-    initial: Callable[[], CompactNet] = CompactNet,
-) -> Iterator[Update]:
+    initial: Callable[[], PromptNet] | None = None,
+    device: str = "cpu",
+    world: World | None = None,
+) -> Generator[Update, None, None]:
     """Build the crops, train, and export ``best.safetensors`` into the run folder; yields every step's update.
+
+    Closing the generator stops the run: its best weights so far are exported, and a later call goes on.
 
     Parameters
     ----------
@@ -111,42 +156,76 @@ def run(
         Run folder: crops, checkpoint, settings and the exported model. A stopped run goes on from its checkpoint.
     progress : callable
         Called with a line for each source of crops.
-    initial : callable
-        Makes the network to start from.
+    initial : callable, optional
+        Makes the network to start from, instead of `Recipe.network`.
+    device : str
+        Where it is trained; a name that `napari_dextr.load_model` takes.
+    world : World, optional
+        The processes that train together; by default this one alone.
     """
-    training, validation = stores(recipe, data, Path(folder) / "crops", progress)
-    sampler = Sampler(training, recipe.train.shares or dict.fromkeys(training.names, 1.0), recipe.train.turning)
-    trainer = Trainer(initial(), sampler, recipe.train, folder, validation)
-    yield from trainer.train()
-    export(trainer.averaged, Path(folder) / _BEST, recipe, trainer.step)
+    config, world = recipe.train, world or World()
+    torch.manual_seed(config.seed)
+    network = (initial or recipe.network)()
+    for side in {side for side, _ in config.canvases} | {_canvas(recipe)}:
+        network.check_canvas(side)  # before hours of cutting
+    place = Path(folder) / "crops"
+    if world.first:
+        stores(recipe, data, place, progress)
+    world.tell(None)  # the others wait for the crops
+    training, validation = stores(recipe, data, place, progress)
+    trainer = Trainer(network, Sampler.of(training, config), config, folder, validation, device=device, world=world)
+    with closing(trainer.train()) as updates:
+        try:
+            yield from updates
+        except GeneratorExit:
+            updates.close()
+            _export_best(trainer, Path(folder), recipe)
+            raise
+    _export_best(trainer, Path(folder), recipe)
 
 
-def export(network: CompactNet, path: Path, recipe: Recipe, steps: int) -> Path:
+def export(network: PromptNet, path: Path, recipe: Recipe, steps: int) -> Path:
     """Write a network as a checkpoint that `napari_dextr.load_model` opens."""
+    table = recipe.model
     facts = {
-        "title": "Small network for every kind of mark; comes with the plugin",
         "recipe": recipe.name,
         "steps": steps,
-        "data": str(recipe.model.get("data", "own data")),
-        "licence": str(recipe.model.get("licence", "as the data's")),
+        "data": str(table.get("data", "own data")),
+        "licence": str(table.get("licence", "as the data's")),
     }
+    if "title" in table:
+        facts["title"] = str(table["title"])
     spec = ModelSpec(
         name=recipe.name,
-        architecture="compact",
-        options={"sharpness": float(recipe.model.get("sharpness", 1.0))},
+        architecture=network.architecture,
+        options={**network.options, "sharpness": float(table.get("sharpness", network.sharpness))},
         pipeline="house",
-        canvas=int(recipe.model.get("canvas", recipe.train.canvases[-1][0])),
+        canvas=_canvas(recipe),
         margin=0.2,
         marks=MARKS,
-        threshold=float(recipe.model.get("threshold", 0.5)),
+        threshold=float(table.get("threshold", 0.5)),
         has_score=True,
-        reduced_precision=bool(recipe.model.get("reduced_precision", False)),
+        reduced_precision=bool(table.get("reduced_precision", False)),
         provenance=facts,
     )
     return write_checkpoint(path, network, spec)
 
 
-def _crops(entry: Mapping[str, Any], data: Path, side: int, seed: int) -> Iterable[Crop]:
+def _export_best(trainer: Trainer, folder: Path, recipe: Recipe) -> None:
+    if trainer.world.first:
+        network = copy.deepcopy(trainer.averaged)
+        network.load_state_dict(trainer.best_state())
+        export(network, folder / _BEST, recipe, trainer.step)
+
+
+def _canvas(recipe: Recipe) -> int:
+    """Side of the canvas that the model is run at: that of the end of its training, unless the recipe names one."""
+    return int(recipe.model.get("canvas", recipe.train.canvases[-1][0]))
+
+
+def _crops(
+    entry: Mapping[str, Any], data: Path, side: int, seed: int, skip: bool, progress: Progress
+) -> Iterable[Crop]:
     if "annotations" in entry:
         return coco_crops(
             data / entry["annotations"],
@@ -155,9 +234,12 @@ def _crops(entry: Mapping[str, Any], data: Path, side: int, seed: int) -> Iterab
             least_area=int(entry.get("least_area", 60)),
             most_per_image=entry.get("most_per_image"),
             seed=seed,
+            skip_unreadable=skip,
+            progress=progress,
         )
     if "superpixels_of" in entry:
-        return _superpixels([data / part for part in entry["superpixels_of"]], int(entry["photographs"]), side, seed)
+        folders = [data / part for part in entry["superpixels_of"]]
+        return _superpixels(folders, int(entry["photographs"]), side, seed, skip, progress)
     if "procedural" in entry:
         return procedural_crops(side, np.random.default_rng((seed, 3)), int(entry["procedural"]))
     raise DataError(
@@ -165,13 +247,24 @@ def _crops(entry: Mapping[str, Any], data: Path, side: int, seed: int) -> Iterab
     )
 
 
-def _superpixels(folders: list[Path], photographs: int, side: int, seed: int) -> Iterator[Crop]:
+def _superpixels(
+    folders: list[Path], photographs: int, side: int, seed: int, skip: bool, progress: Progress
+) -> Iterator[Crop]:
     rng = np.random.default_rng((seed, 5))
     files = sorted(file for folder in folders for file in folder.glob("*") if file.is_file())
     if not files:
         raise DataError(f"There are no images in {', '.join(map(str, folders))}; check the data folder.")
+    unreadable = 0
     for index in rng.permutation(len(files))[:photographs]:
-        image = np.asarray(read_image(files[int(index)]))
+        try:
+            image = np.asarray(read_image(files[int(index)]))
+        except ImageError as error:
+            if not skip:
+                raise DataError(f"{error} To train without such images, set skip_unreadable.") from error
+            unreadable += 1
+            continue
         if image.ndim == 2:
             image = np.repeat(image[..., None], 3, axis=-1)
         yield from superpixel_crops(image[..., :3], side, rng)
+    if unreadable:
+        progress(f"{unreadable} photographs could not be read and were left out")

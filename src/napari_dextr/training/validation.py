@@ -2,23 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from ..frame import Frame
 from ..simulation import box_of, extreme_points, outline
 from .augment import Photometric
+from .batch import Batch, Marks, assemble
 from .crops import OBJECT, CropStore
 from .losses import batch_iou, on_canvas
-from .sampling import Marks, assemble
 
 _UNCHANGED = Photometric(light=0, inversion=0, grey=0, shuffle=0, blur=0, noise=0, gradient=0)
 _NONE = np.zeros((0, 2))
+_LEVELS = np.round(np.arange(0.3, 0.701, 0.05), 2)  # thresholds that are tried
+_WORTH = 0.001  # mean IoU that another threshold than one half must gain
 
 
-def validation_ious(network: nn.Module, store: CropStore, size: int, batch: int = 32) -> dict[str, list[float]]:
-    """IoU of every crop of a store with four exact extreme points, by group.
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A crop on the canvas, its true mask and the network's: ``(S, S, 3)`` uint8 and twice ``(S, S)`` bool."""
+
+    name: str
+    image: npt.NDArray[np.uint8]
+    truth: npt.NDArray[np.bool_]
+    mask: npt.NDArray[np.bool_]
+    iou: float
+
+
+def spread_sample(store: CropStore, most: int) -> list[int]:
+    """Indices of at most ``most`` crops of each group (0: all), spread evenly over the group; always the same."""
+    chosen: list[int] = []
+    for group in range(len(store.names)):
+        members = np.flatnonzero(store.groups == group)
+        if most and len(members) > most:
+            members = members[np.linspace(0, len(members) - 1, most).round().astype(int)]
+        chosen += members.tolist()
+    return chosen
+
+
+def validation_ious(
+    network: nn.Module,
+    store: CropStore,
+    size: int,
+    batch: int = 32,
+    *,
+    most: int = 0,
+    device: torch.device | str = "cpu",
+    precision: AbstractContextManager[object] | None = None,
+) -> dict[str, list[float]]:
+    """IoU of the crops of a store with four exact extreme points, by group.
 
     Parameters
     ----------
@@ -29,22 +67,110 @@ def validation_ious(network: nn.Module, store: CropStore, size: int, batch: int 
         Canvas side S, pixels.
     batch : int
         Crops at a time.
+    most : int
+        Crops of each group, spread over it; 0 for all.
+    device : torch.device
+        Where the network is.
+    precision : context manager, optional
+        Entered around every pass of the network, e.g. `torch.autocast`.
     """
     found: dict[str, list[float]] = {}
-    for start in range(0, len(store), batch):
-        indices = list(range(start, min(start + batch, len(store))))
-        frames, marks = [], []
-        for index in indices:
-            flags = np.asarray(store.masks[index])
-            points = extreme_points(outline((flags & OBJECT) > 0))
-            frame = Frame.around(box_of(points), size, (flags.shape[0], flags.shape[1]), margin=0.2, least=2.0)
-            placed = frame.to_canvas(points)
-            frames.append(frame)
-            marks.append(Marks(placed, _NONE, _NONE, box_of(placed)))
-        sample = assemble(store, indices, frames, marks, _UNCHANGED, torch.Generator())
-        with torch.inference_mode():
-            logits = network(sample.inputs())[0]
-        ious = batch_iou(on_canvas(logits, size), sample.target, sample.weight).tolist()
+    chosen = spread_sample(store, most)
+    for indices, sample, logits in _answers(network, store, chosen, size, batch, device, precision):
+        ious = batch_iou(logits, sample.target, sample.weight).tolist()
         for index, iou in zip(indices, ious, strict=True):
             found.setdefault(store.names[int(store.groups[index])], []).append(iou)
     return found
+
+
+def fit_threshold(
+    network: nn.Module,
+    store: CropStore,
+    size: int,
+    batch: int = 32,
+    *,
+    most: int = 0,
+    device: torch.device | str = "cpu",
+    precision: AbstractContextManager[object] | None = None,
+) -> float:
+    """The probability above which pixels should count, judged by the mean IoU over the groups of a store.
+
+    One half unless another threshold gains at least 0.001. Parameters as in `validation_ious`.
+    """
+    by_group: dict[int, list[list[float]]] = {}
+    for indices, sample, logits in _answers(network, store, spread_sample(store, most), size, batch, device, precision):
+        ious = [batch_iou(logits - _logit(level), sample.target, sample.weight).tolist() for level in _LEVELS]
+        for position, index in enumerate(indices):
+            by_group.setdefault(int(store.groups[index]), []).append([values[position] for values in ious])
+    means = np.mean([np.mean(ious, axis=0) for ious in by_group.values()], axis=0)
+    half = int(np.argmin(abs(_LEVELS - 0.5)))
+    best = int(np.argmax(means))
+    return float(_LEVELS[best if means[best] >= means[half] + _WORTH else half])
+
+
+def examples(
+    network: nn.Module,
+    store: CropStore,
+    size: int,
+    count: int,
+    *,
+    device: torch.device | str = "cpu",
+    precision: AbstractContextManager[object] | None = None,
+) -> list[Example]:
+    """At most ``count`` examples of what the network says, of all groups; the same crops each time."""
+    per_group = -(-count // max(1, len(store.names)))
+    chosen = spread_sample(store, per_group)
+    chosen = [chosen[int(i)] for i in np.linspace(0, len(chosen) - 1, min(count, len(chosen))).round()]
+    found: list[Example] = []
+    for indices, sample, logits in _answers(network, store, chosen, size, len(chosen), device, precision):
+        ious = batch_iou(logits, sample.target, sample.weight).tolist()
+        images = sample.images.float().cpu().numpy().transpose(0, 2, 3, 1)
+        truths, masks = (part[:, 0].cpu().numpy() for part in (sample.target > 0.5, logits > 0))
+        for position, index in enumerate(indices):
+            name = store.names[int(store.groups[index])]
+            found.append(
+                Example(name, _shown(images[position]), truths[position], masks[position], float(ious[position]))
+            )
+    return found
+
+
+def _answers(
+    network: nn.Module,
+    store: CropStore,
+    chosen: Sequence[int],
+    size: int,
+    batch: int,
+    device: torch.device | str,
+    precision: AbstractContextManager[object] | None,
+) -> Iterator[tuple[list[int], Batch, torch.Tensor]]:
+    """Indices, samples and logits ``(B, 1, S, S)`` of the chosen crops, a batch at a time."""
+    for start in range(0, len(chosen), batch):
+        indices = list(chosen[start : start + batch])
+        sample = _exact(store, indices, size).to(device)
+        with torch.inference_mode(), precision or nullcontext():
+            logits = network(sample.inputs())[0]
+        yield indices, sample, on_canvas(logits, size)
+
+
+def _exact(store: CropStore, indices: list[int], size: int) -> Batch:
+    frames, marks = [], []
+    for index in indices:
+        flags = np.asarray(store.masks[index])
+        points = extreme_points(outline((flags & OBJECT) > 0))
+        frame = Frame.around(box_of(points), size, (flags.shape[0], flags.shape[1]), margin=0.2, least=2.0)
+        placed = frame.to_canvas(points)
+        frames.append(frame)
+        marks.append(Marks(placed, _NONE, _NONE, box_of(placed)))
+    return assemble(store, indices, frames, marks, _UNCHANGED, torch.Generator())
+
+
+def _logit(probability: float) -> float:
+    return float(np.log(probability / (1 - probability)))
+
+
+def _shown(standardised: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """A standardised crop as a picture: its darkest and brightest hundredth become black and white."""
+    low, high = np.percentile(standardised, (1, 99))
+    scaled = (standardised - low) / max(float(high - low), 1e-6)
+    picture: npt.NDArray[np.uint8] = (255 * scaled.clip(0, 1)).round().astype(np.uint8)
+    return picture

@@ -1,0 +1,85 @@
+"""One step of learning: the same for the same seed, with the settings' rate, losses and arithmetic."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_dextr.errors import DataError
+from napari_dextr.training.distribution import World
+from napari_dextr.training.learner import Learner
+from napari_dextr.training.sampling import Sampler
+
+from .child import make_network, settings
+
+CPU = torch.device("cpu")
+
+
+def learner(**changes):
+    return Learner(make_network(), settings(**changes), CPU, World())
+
+
+def batch_of(store, count=4):
+    return Sampler.of(store, settings()).draw(count, 64, (0, 0))
+
+
+@pytest.mark.parametrize("rounds", [0, 2])
+def test_the_same_step_twice_is_the_same(store, rounds):
+    corrections = (0.0,) * rounds + (1.0,)
+    lessons, weights = [], []
+    for _ in range(2):
+        one = learner(corrections=corrections)
+        lessons.append(one.learn(batch_of(store), 3).loss)
+        weights.append(one.state()["network"])
+    assert lessons[0] == lessons[1]
+    assert all(torch.equal(weights[0][name], value) for name, value in weights[1].items())
+
+
+def test_every_round_of_corrections_adds_a_mark(store):
+    batch = batch_of(store)
+    before = [len(m.outline) + len(m.inside) + len(m.outside) for m in batch.marks]
+    learner(corrections=(0.0, 0.0, 1.0)).learn(batch, 0)
+    after = [len(m.outline) + len(m.inside) + len(m.outside) for m in batch.marks]
+    assert sum(after) > sum(before)
+
+
+def test_the_rate_is_that_of_the_step(store):
+    one = learner(steps=100, warm_up=0.1, decay=0.5)
+    one.learn(batch_of(store), 4)
+    assert {group["lr"] for group in one.optimizer.param_groups} == {one.config.rate_at(4)}
+
+
+def test_losses_are_chosen_by_the_settings(store):
+    found = {
+        str(choice): learner(mask_loss=choice).learn(batch_of(store), 0).loss
+        for choice in ("house", "balanced", {"iou": 1.0})
+    }
+    assert len(set(found.values())) == 3
+
+
+def test_weights_of_side_and_score_losses_count(store):
+    plain, heavy = (learner(side_loss=weight).learn(batch_of(store), 0).loss for weight in (0.0, 5.0))
+    assert heavy > plain
+
+
+def test_bfloat16_is_close_to_float32(store):
+    full, half = (learner(precision=precision).learn(batch_of(store), 0).loss for precision in ("float32", "bfloat16"))
+    assert half == pytest.approx(full, rel=0.02)
+    assert half != full
+
+
+def test_state_goes_there_and_back(store):
+    one, other = learner(), learner()
+    one.learn(batch_of(store), 0)
+    other.restore(one.state())
+    assert other.learn(batch_of(store), 1).loss == one.learn(batch_of(store), 1).loss
+
+
+def test_float16_is_for_graphics_cards():
+    with pytest.raises(DataError, match="float16"):
+        learner(precision="float16")
+
+
+def test_being_asked_to_stop_is_passed_on(store):
+    assert not learner().learn(batch_of(store), 0).asked
+    assert learner().learn(batch_of(store), 0, asked=True).asked
