@@ -130,6 +130,31 @@ def test_a_correction_marks_the_larger_error():
     assert not truth[tuple(point.astype(int))]
 
 
+@given(masks(), masks(), st.booleans(), st.integers(0, 100))
+def test_corrections_do_not_depend_on_what_lies_around(truth, predicted, exact, seed):
+    alone = Simulator(seed).correction(truth, predicted, exact=exact)
+    around = ((30, 5), (7, 20))
+    framed = Simulator(seed).correction(np.pad(truth, around), np.pad(predicted, around), exact=exact)
+    if alone is None:
+        assert framed is None
+        return
+    assert framed[0] == alone[0]
+    np.testing.assert_allclose(framed[1], alone[1] + (30, 7))
+
+
+def test_corrections_fall_deep_into_the_largest_error():
+    truth = np.zeros((60, 80), bool)
+    truth[10:50, 10:70] = True
+    predicted = truth.copy()
+    predicted[10:15, 10:15] = False  # 25 pixels missed here
+    predicted[20:41, 40:61] = False  # and 441 there
+    predicted[52:58, 5:9] = True  # 24 pixels too many
+    kind, point = Simulator().correction(truth, predicted)
+    assert kind == "inside"
+    np.testing.assert_array_equal(point, [30, 50])
+    assert Simulator().correction(truth, truth) is None
+
+
 def test_boundary_corrections_lie_on_the_outline():
     truth = disc()
     kind, point = Simulator(0).correction(truth, np.zeros_like(truth), boundary=1.0)

@@ -126,12 +126,14 @@ class Simulator:
         wrong = truth != predicted
         if ignore is not None:
             wrong &= ~np.asarray(ignore, bool)
-        missed, missed_size = _largest(wrong & truth)
-        surplus, surplus_size = _largest(wrong & predicted)
-        if not missed_size and not surplus_size:
+        rows, cols = (np.flatnonzero(wrong.any(axis=axis)) for axis in (1, 0))
+        if not len(rows):
             return None
+        part = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]  # the same answer, sooner in a large image
+        missed, missed_size = _largest(wrong[part] & truth[part])
+        surplus, surplus_size = _largest(wrong[part] & predicted[part])
         kind, region = ("inside", missed) if missed_size >= surplus_size else ("outside", surplus)
-        point = deepest(region) if exact else self.click(region)
+        point = (deepest(region) if exact else self.click(region)) + (rows[0], cols[0])
         if boundary and self.rng.random() < boundary:
             edge = outline(truth)
             nearest = edge[np.argmin(np.linalg.norm(edge - point, axis=1))]
