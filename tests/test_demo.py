@@ -63,7 +63,7 @@ def test_files_agree_with_each_other(tmp_path):
     dataset = read_coco(report.folder / "annotations.json")
     assert len(dataset.objects) == len(report.results) == 3
     for obj, result in zip(dataset.objects, report.results, strict=True):
-        np.testing.assert_array_equal(dataset.mask(obj), labels == obj.extra["label"])
+        np.testing.assert_array_equal(dataset.mask(obj), labels == obj.record["label"])
         assert dataset.categories[obj.category_id] == result.name
         assert obj.extra["area"] == result.area
         assert obj.extra["score"] == 0.5

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from napari_dextr.errors import DataError, OutputError
-from napari_dextr.files import atomic_write, make_folder
+from napari_dextr.files import atomic_write, keep_version, make_folder
 
 
 def test_a_new_file_appears_whole_and_alone(tmp_path):
@@ -92,3 +94,58 @@ def test_folders_are_made_with_their_parents_once(tmp_path):
         make_folder(tmp_path / "file")
     with pytest.raises(OutputError, match="cannot be made|is a file"):
         make_folder(tmp_path / "file" / "below")
+
+
+def test_versions_are_added_bounded_and_never_changed(tmp_path):
+    path = tmp_path / "a.json"
+    for number in range(4):
+        with atomic_write(path, versions=2) as temporary:
+            temporary.write_text(str(number), encoding="utf-8")
+    found = {item.name: item.read_text(encoding="utf-8") for item in tmp_path.iterdir()}
+    assert found == {"a.json": "3", "a.json.2.bak": "1", "a.json.3.bak": "2"}
+
+
+def test_without_links_a_version_is_a_copy(tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr("os.link", fail)
+    path = tmp_path / "a.json"
+    assert keep_version(path, 3) is None
+    path.write_text("old", encoding="utf-8")
+    (tmp_path / "a.json.x.bak").touch()
+    (tmp_path / "a.json.7.bak").touch()
+    assert keep_version(path, 3) == tmp_path / "a.json.8.bak"
+    assert (tmp_path / "a.json.8.bak").read_text(encoding="utf-8") == "old"
+    assert len(os.listdir(tmp_path)) == 4
+
+
+KILLED = """
+import os, sys
+from napari_dextr.files import atomic_write
+with atomic_write(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    print(temporary, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write_and_nothing_else_does(tmp_path):
+    target = tmp_path / "a.txt"
+    mine = tmp_path / ".a-notes.txt"
+    mine.write_text("mine", encoding="utf-8")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(target)], **pipes) as process:
+        left = tmp_path / Path(process.stdout.readline().strip()).name
+        os.utime(left, (1, 1))
+        if sys.platform != "win32":
+            with atomic_write(target) as temporary:
+                temporary.write_text("whole", encoding="utf-8")
+            assert left.exists()  # its writer lives
+        process.kill()
+    with atomic_write(tmp_path / "b.txt") as temporary:
+        temporary.write_text("other", encoding="utf-8")
+    assert left.exists()  # another file's
+    with atomic_write(target) as temporary:
+        temporary.write_text("whole", encoding="utf-8")
+    assert sorted(os.listdir(tmp_path)) == [".a-notes.txt", "a.txt", "b.txt"]

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from napari_dextr.errors import ImageError
-from napari_dextr.image_file import open_image, read_image
+from napari_dextr.image_file import open_image, open_plane, read_image
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
 
@@ -111,3 +111,29 @@ def test_other_folders_broken_tiffs_and_missing_files_are_refused(tmp_path):
 def test_other_formats_are_read_whole(tmp_path):
     imageio.v3.imwrite(tmp_path / "a.png", IMAGE)
     np.testing.assert_array_equal(open_image(tmp_path / "a.png"), IMAGE)
+
+
+def test_a_plane_of_a_stack_is_one_page_of_its_file(tmp_path, monkeypatch):
+    stack = np.arange(3 * 5 * 4 * 6, dtype=np.uint16).reshape(3, 5, 4, 6)
+    tifffile.imwrite(tmp_path / "s.tif", stack)
+    np.save(tmp_path / "s.npy", stack)
+    np.testing.assert_array_equal(open_plane(tmp_path / "s.npy", (2, 1)), stack[2, 1])
+    np.testing.assert_array_equal(open_plane(tmp_path / "s.npy", ()), stack)
+    for place in ((2, 9), (3, 0), (-1, 0), (1, 1, 1)):
+        for name in ("s.npy", "s.tif"):
+            with pytest.raises(ImageError, match="no plane"):
+                open_plane(tmp_path / name, place)
+    monkeypatch.setattr("napari_dextr.image_file.read_image", lambda file: pytest.fail("the whole stack was read"))
+    np.testing.assert_array_equal(open_plane(tmp_path / "s.tif", (2, 1)), stack[2, 1])
+
+
+def test_a_plane_of_a_zarr_stack_is_read_from_it(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    stack = np.arange(3 * 4 * 6, dtype=np.uint8).reshape(3, 4, 6)
+    zarr.save_array(str(tmp_path / "s.zarr"), stack)
+    np.testing.assert_array_equal(open_plane(tmp_path / "s.zarr", (1,)), stack[1])
+
+
+def test_a_stack_that_is_missing_is_told(tmp_path):
+    with pytest.raises(ImageError, match="no file"):
+        open_plane(tmp_path / "s.tif", (1,))

@@ -10,7 +10,17 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as cocomask
 
 from napari_dextr.errors import DataError
-from napari_dextr.rle import decode, encode, measure
+from napari_dextr.rle import (
+    cut_runs,
+    decode,
+    decode_runs,
+    encode,
+    encode_polygons,
+    encode_runs,
+    label_runs,
+    measure,
+    run_pixels,
+)
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40))
 
@@ -94,3 +104,54 @@ def test_what_does_not_fit_is_refused_in_one_sentence(segmentation):
     with pytest.raises(DataError) as caught:
         decode(segmentation, (4, 5))
     assert "\n" not in str(caught.value)
+
+
+@given(masks)
+def test_runs_are_the_mask_and_go_back_to_its_code(mask):
+    runs = decode_runs(encode(mask), mask.shape)
+    assert encode_runs(runs, mask.shape) == encode(mask)
+    np.testing.assert_array_equal(run_pixels(runs), np.flatnonzero(mask.T))
+    region, part = cut_runs(runs, mask.shape)
+    back = np.zeros_like(mask)
+    back[region] = part
+    np.testing.assert_array_equal(back, mask)
+    if mask.any():
+        assert all(part.any(axis=axis)[[0, -1]].all() for axis in (0, 1))
+
+
+@given(arrays(np.int16, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12), elements=st.integers(-2, 3)))
+def test_one_pass_finds_the_runs_of_every_label(labels):
+    found = dict(label_runs(labels))
+    assert list(found) == [label for label in np.unique(labels).tolist() if label]
+    for label, runs in found.items():
+        assert encode_runs(runs, labels.shape) == encode(labels == label)
+
+
+def test_zeros_between_uncompressed_runs_join_them():
+    runs = decode_runs({"size": [2, 4], "counts": [1, 2, 0, 1, 2, 0, 2]}, (2, 4))
+    assert runs.tolist() == [[1, 4]]
+
+
+def test_polygons_have_a_code_too():
+    square = [[1, 1, 4, 1, 4, 3, 1, 3]]
+    assert encode_polygons(square, (5, 6)) == encode(decode(square, (5, 6)))
+
+
+@pytest.mark.parametrize(
+    ("polygon", "words"),
+    [
+        ([-50, 1, 3, 1, 3, 3], "by far, at x, y = -50, 1"),
+        ([-3, -3, -1, -3, -1, -1], "outside its image"),
+        ([7, 1, 9, 1, 9, 3], "outside its image"),
+        ([1, 1, float("nan"), 1, 3, 3], "not a finite number"),
+    ],
+)
+def test_polygons_that_miss_their_image_are_refused(polygon, words):
+    with pytest.raises(DataError, match=words):
+        decode([polygon], (5, 6))
+
+
+def test_a_polygon_may_hang_over_the_border_as_objects_do():
+    np.testing.assert_array_equal(
+        decode([[-2, -2, 3, -2, 3, 3, -2, 3]], (5, 6)), decode([[0, 0, 3, 0, 3, 3, 0, 3]], (5, 6))
+    )

@@ -5,11 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
+import shutil
+import socket
+import sys
+import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import DextrError, OutputError
+
+_FRESH = 60.0  # seconds
 
 _FULL = "the disk is full; free some space or choose another folder"
 _REASONS = {
@@ -26,17 +34,20 @@ _REASONS = {
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str], *, versions: int = 0) -> Iterator[Path]:
     """Write a file completely or not at all.
 
     Yields a temporary path in the same folder and with the same suffix (writers choose their format by it). When
     the block ends well the temporary file takes the place of `path` in one step; when it raises, the temporary
-    file is removed and whatever stood at `path` is untouched.
+    file is removed and whatever stood at `path` is untouched. What a process left that was killed while it wrote the
+    same file is removed by the next one on that machine.
 
     Parameters
     ----------
     path : path-like
         File to write. Its folder must exist. A link is followed: the file it points to is replaced.
+    versions : int
+        How many earlier versions to keep beside it, as ``NAME.1.bak``, ``NAME.2.bak`` and on (`keep_version`).
 
     Raises
     ------
@@ -57,22 +68,98 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     if target.exists() and not target.is_file():
         reason = _REASONS[errno.EISDIR] if target.is_dir() else "it is not an ordinary file; choose another name"
         raise OutputError(f"'{shown}' cannot be written: {reason}.")
-    temporary = target.with_name(f".{target.stem[:80]}-{secrets.token_hex(4)}{target.suffix}")
+    stem = f".{target.stem[:80]}-{_machine()}-{os.getpid()}-"
+    temporary = target.with_name(f"{stem}{secrets.token_hex(4)}{target.suffix}")
     try:
+        _clear_abandoned(target)
         temporary.touch()  # a folder that cannot be written to is told before the work; and what rights a new file gets
         mode = temporary.stat().st_mode
         temporary.unlink()
         yield temporary
         # Some writers make files that only their owner may read.
         temporary.chmod(target.stat().st_mode if target.exists() else mode)
+        if versions:
+            keep_version(target, versions)
         os.replace(temporary, target)
     except DextrError:
         raise
     except OSError as error:
-        raise OutputError(f"'{shown}' cannot be written: {_reason(error)}.") from error
+        raise OutputError(f"'{shown}' cannot be written: {reason_of(error)}.") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    """Eight digits for this machine: numbers of processes mean nothing on another one."""
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def _clear_abandoned(target: Path) -> None:
+    """Remove temporary files of `target` whose process, on this machine, has ended."""
+    start, end = re.escape(f".{target.stem[:80]}-{_machine()}-"), re.escape(target.suffix)
+    pattern = re.compile(rf"{start}(\d+)-[0-9a-f]{{8}}{end}")
+    with contextlib.suppress(OSError):
+        for other in target.parent.iterdir():
+            found = pattern.fullmatch(other.name)
+            if found is not None and _abandoned(other, int(found[1])):
+                other.unlink(missing_ok=True)
+
+
+def _abandoned(temporary: Path, process: int) -> bool:
+    # A file that was written just now belongs to somebody, whatever the numbers of processes say (containers).
+    if process == os.getpid() or time.time() - temporary.stat().st_mtime < _FRESH:
+        return False
+    if sys.platform == "win32":  # asking for a process there would end it; files that are open cannot be removed
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is somebody else's
+        return False
+    return False
+
+
+def keep_version(path: str | os.PathLike[str], versions: int) -> Path | None:
+    """Keep what stands at `path` under the next free number: ``NAME.1.bak``, ``NAME.2.bak`` and on.
+
+    Versions are only added, never renamed or changed; beyond `versions` of them the oldest go.
+
+    Returns
+    -------
+    Path or None
+        The version, or None where there is no file to keep.
+
+    Raises
+    ------
+    OSError
+        When it cannot be kept; `atomic_write` says it in words.
+    """
+    file = Path(path)
+    if not file.exists():
+        return None
+    kept = dict(sorted((number, version) for version, number in _versions(file)))
+    version = file.with_name(f"{file.name}.{max(kept, default=0) + 1}.bak")
+    try:
+        os.link(file, version)  # the old file itself, under a second name: nothing is copied, nothing can fail halfway
+    except OSError:  # no links on this disk
+        partial = version.with_name(f".{version.name}-{secrets.token_hex(4)}")
+        try:
+            shutil.copy2(file, partial)
+            os.replace(partial, version)
+        finally:
+            partial.unlink(missing_ok=True)
+    for old in list(kept.values())[: max(0, len(kept) + 1 - versions)]:
+        old.unlink(missing_ok=True)
+    return version
+
+
+def _versions(file: Path) -> Iterator[tuple[Path, int]]:
+    for other in file.parent.iterdir():
+        number = other.name.removeprefix(f"{file.name}.").removesuffix(".bak")
+        if other.name == f"{file.name}.{number}.bak" and number.isdecimal():
+            yield other, int(number)
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -89,10 +176,11 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     except FileExistsError:
         raise OutputError(f"'{folder}' is a file, not a folder; choose another name.") from None
     except OSError as error:
-        raise OutputError(f"The folder '{folder}' cannot be made: {_reason(error)}.") from error
+        raise OutputError(f"The folder '{folder}' cannot be made: {reason_of(error)}.") from error
     return folder
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """Why a file could not be written, and what to do, as the end of a sentence without its full stop."""
     known = _REASONS.get(error.errno) if error.errno is not None else None
     return known or (error.strerror or str(error) or type(error).__name__).rstrip(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,54 @@ def open_image(path: str | os.PathLike[str]) -> Any:
         raise
     except Exception as error:
         raise ImageError(f"'{file}' cannot be read as a TIFF ({_reason(error)}); open and save it again.") from None
+
+
+def open_plane(path: str | os.PathLike[str], plane: Sequence[int]) -> Any:
+    """A plane of a stack in a file, by its indices along the leading axes; of a TIFF only that page is read.
+
+    Returns
+    -------
+    array-like
+        As of `open_image`.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read, or has no such plane.
+    """
+    file, place = Path(path), tuple(plane)
+    if not place:
+        return open_image(file)
+    if file.is_dir():
+        opened = _open_zarr(file)
+        if isinstance(opened, list):
+            return [_plane(level, place, file) for level in opened]
+        return _plane(opened, place, file)
+    page = _tiff_page(file, place) if file.suffix.lower() in _TIFF and file.exists() else None
+    return _plane(read_image(file), place, file) if page is None else page
+
+
+def _plane(stack: Any, place: tuple[int, ...], file: Path) -> Any:
+    shape = tuple(int(extent) for extent in stack.shape)
+    if len(place) > len(shape) - 2 or any(not 0 <= i < extent for i, extent in zip(place, shape, strict=False)):
+        raise ImageError(f"'{file}' has shape {shape}, so it has no plane {place}; check the file.")
+    return stack[place]
+
+
+def _tiff_page(file: Path, place: tuple[int, ...]) -> Any:
+    """The page that holds a plane; None where planes are not pages, or the file is not read that way."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            series = tiff.series[0]
+            leading = series.shape[: len(place)]
+            if series.shape[len(place) :] != series.keyframe.shape or int(np.prod(leading)) != len(series.pages):
+                return None
+            page = series.pages[int(np.ravel_multi_index(place, leading))]
+            return None if page is None else page.asarray()
+    except Exception:  # whatever it is, reading the whole file says it in words
+        return None
 
 
 def _open_tiff(file: Path) -> Any:

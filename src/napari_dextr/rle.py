@@ -6,15 +6,21 @@ RLE", the COCO API's format). Masks are ``(H, W)`` bool arrays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import DataError
+from .prompt import Region
 
 Mask = npt.NDArray[np.bool_]
+
+Runs = npt.NDArray[np.int64]
+"""``(N, 2)`` start and stop of an object's runs of pixels, counted down the columns of its image."""
+
+_OVERHANG, _OVERHANG_PIXELS = 0.25, 8  # how far a polygon may leave its image: objects are cut by its border
 
 
 def decode(segmentation: Any, shape: tuple[int, int]) -> Mask:
@@ -33,14 +39,35 @@ def decode(segmentation: Any, shape: tuple[int, int]) -> Mask:
         When it is none of these or does not fill the image exactly.
     """
     height, width = shape
-    if isinstance(segmentation, Mapping):
-        runs = _checked_runs(segmentation, shape)
-    elif isinstance(segmentation, list) and segmentation:
-        runs = _unpack(_polygons_to_rle(segmentation, shape))
-    else:
-        raise DataError("its segmentation is neither polygons nor run lengths.")
-    inside = np.arange(len(runs)) % 2 == 1
-    return np.ascontiguousarray(np.repeat(inside, runs).reshape(width, height).T)
+    counts = _counts(segmentation, shape)
+    inside = np.arange(len(counts)) % 2 == 1
+    return np.ascontiguousarray(np.repeat(inside, counts).reshape(width, height).T)
+
+
+def decode_runs(segmentation: Any, shape: tuple[int, int]) -> Runs:
+    """A COCO segmentation as the runs of its pixels; the cost is that of the object, not of the image.
+
+    Parameters
+    ----------
+    segmentation, shape
+        As for `decode`.
+
+    Returns
+    -------
+    (N, 2) int64
+        Start and stop of each run, counted down the columns of the image.
+
+    Raises
+    ------
+    DataError
+        As `decode`.
+    """
+    edges = np.cumsum(_counts(segmentation, shape))
+    edges = edges[: edges.size // 2 * 2]
+    if (edges[1:] == edges[:-1]).any():  # uncompressed counts may hold zeros: runs that are empty, or touch
+        places, times = np.unique(edges, return_counts=True)
+        edges = places[times % 2 == 1]
+    return edges.reshape(-1, 2)
 
 
 def encode(
@@ -57,8 +84,6 @@ def encode(
     shape : (H, W), optional
         Size of the whole image; by default the mask is the whole image. The cost grows with the mask, not the image.
     """
-    from pycocotools import mask as cocomask
-
     pixels = np.asarray(mask, dtype=bool)
     height, width = shape if shape is not None else pixels.shape
     rows, cols = pixels.shape
@@ -70,10 +95,59 @@ def encode(
     # A run that ends at the foot of a column and one that starts at the head of the next are one run.
     joined = np.flatnonzero(edges[1:-1:2] == edges[2::2])
     edges = np.delete(edges, np.concatenate([2 * joined + 1, 2 * joined + 2]))
+    return encode_runs(edges.reshape(-1, 2), (height, width))
+
+
+def encode_runs(runs: Runs, shape: tuple[int, int]) -> dict[str, Any]:
+    """Compressed run lengths of an object given by its runs, ``(N, 2)``: start and stop, in order, none touching."""
+    from pycocotools import mask as cocomask
+
+    height, width = shape
+    edges = runs.ravel()
     ends = edges if edges.size and edges[-1] == height * width else np.append(edges, height * width)
     counts = np.diff(ends, prepend=0)
     rle = cocomask.frPyObjects({"size": [height, width], "counts": counts.tolist()}, height, width)
     return {"size": [int(height), int(width)], "counts": rle["counts"].decode("ascii")}
+
+
+def label_runs(labels: npt.NDArray[Any]) -> Iterator[tuple[int, Runs]]:
+    """Each label of an ``(H, W)`` label image (0 is background) with its runs, in ascending order.
+
+    One pass over the image serves all labels.
+    """
+    flat = np.ascontiguousarray(labels.T).ravel()
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    runs = np.column_stack([starts, np.append(starts[1:], flat.size)]).astype(np.int64)
+    values = flat[starts]
+    labelled = np.flatnonzero(values)
+    order = labelled[np.argsort(values[labelled], kind="stable")]
+    runs, values = runs[order], values[order]
+    for part in np.split(np.arange(len(values)), np.flatnonzero(np.diff(values) != 0) + 1):
+        if len(part):
+            yield int(values[part[0]]), runs[part[0] : part[-1] + 1]
+
+
+def run_pixels(runs: Runs) -> npt.NDArray[np.int64]:
+    """Positions of an object's pixels, counted down the columns of its image."""
+    lengths = runs[:, 1] - runs[:, 0]
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(runs[:, 0] - before, lengths) + np.arange(int(lengths.sum()))
+
+
+def cut_runs(runs: Runs, shape: tuple[int, int]) -> tuple[Region, Mask]:
+    """The part of the image that an object covers and its ``(h, w)`` mask there; an empty object covers one pixel."""
+    if not len(runs):
+        return (slice(0, 1), slice(0, 1)), np.zeros((1, 1), bool)
+    cols, rows = np.divmod(run_pixels(runs), shape[0])
+    top, left = int(rows.min()), int(cols.min())
+    mask = np.zeros((int(rows.max()) - top + 1, int(cols.max()) - left + 1), bool)
+    mask[rows - top, cols - left] = True
+    return (slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1])), mask
+
+
+def encode_polygons(polygons: list[Any], shape: tuple[int, int]) -> dict[str, Any]:
+    """Compressed run lengths of the pixels that pycocotools fills; errors as of `decode`."""
+    return {"size": [int(shape[0]), int(shape[1])], "counts": _polygons_to_rle(polygons, shape).decode("ascii")}
 
 
 def measure(rle: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,7 +158,16 @@ def measure(rle: Mapping[str, Any]) -> dict[str, Any]:
     return {"area": float(cocomask.area(packed)), "bbox": [float(value) for value in cocomask.toBbox(packed)]}
 
 
-def _checked_runs(segmentation: Mapping[str, Any], shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+def _counts(segmentation: Any, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Lengths of the runs of background and object in turn, background first."""
+    if isinstance(segmentation, Mapping):
+        return _checked_counts(segmentation, shape)
+    if isinstance(segmentation, list) and segmentation:
+        return _unpack(_polygons_to_rle(segmentation, shape))
+    raise DataError("its segmentation is neither polygons nor run lengths.")
+
+
+def _checked_counts(segmentation: Mapping[str, Any], shape: tuple[int, int]) -> npt.NDArray[np.int64]:
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if not isinstance(size, (list, tuple)) or list(size) != list(shape):
         raise DataError(f"its run lengths are for an image of {size} pixels, but the image has {list(shape)}.")
@@ -138,9 +221,23 @@ def _polygons_to_rle(polygons: list[Any], shape: tuple[int, int]) -> bytes:
             raise DataError("its polygons hold something that is not a number.") from None
         if outline.ndim != 1 or outline.size < 6 or outline.size % 2:
             raise DataError("a polygon needs at least three points, each with x and y.")
-        # Far coordinates overflow the rasteriser's integers, and are a mistake anyway.
-        if not np.isfinite(outline).all() or np.abs(outline).max() > 4 * (height + width) + 100:
-            raise DataError("a polygon leaves its image by far.")
+        _check_place(outline.reshape(-1, 2), shape)
         outlines.append(outline.tolist())
     rle = cocomask.merge(cocomask.frPyObjects(outlines, height, width))
     return bytes(rle["counts"])
+
+
+def _check_place(points: npt.NDArray[np.float64], shape: tuple[int, int]) -> None:
+    """Refuse a polygon, ``(N, 2)`` x and y, that is not finite, leaves its image by far, or misses it."""
+    extent = np.array([shape[1], shape[0]], np.float64)
+    if not np.isfinite(points).all():
+        raise DataError("a polygon has a corner that is not a finite number.")
+    low, high = points.min(axis=0), points.max(axis=0)
+    slack = _OVERHANG * extent + _OVERHANG_PIXELS
+    if (low < -slack).any() or (high > extent + slack).any():
+        far = points[np.argmax(np.maximum(-points, points - extent).max(axis=1))]
+        raise DataError(
+            f"a polygon leaves its image of {shape[1]} x {shape[0]} pixels by far, at x, y = {far[0]:g}, {far[1]:g}."
+        )
+    if (high < 0).any() or (low > extent).any():
+        raise DataError(f"a polygon lies outside its image of {shape[1]} x {shape[0]} pixels.")

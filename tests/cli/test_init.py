@@ -10,7 +10,7 @@ import pytest
 from napari_dextr import __version__
 from napari_dextr.cli import app
 
-COMMANDS = ("demo", "segment", "evaluate", "models", "bench")
+COMMANDS = ("demo", "segment", "annotate", "evaluate", "models", "bench")
 
 
 def test_help_lists_every_command(call):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ._app import DextrGroup, JsonCommand, program
+from .annotate import annotate
 from .bench import bench
 from .demo import demo
 from .evaluate import evaluate
@@ -22,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(program)
-for command in (demo, segment, evaluate, train, models, bench):
+for command in (demo, segment, annotate, evaluate, train, models, bench):
     app.command(cls=JsonCommand)(command)
 
 

@@ -1,0 +1,55 @@
+"""One image's objects: as single calls would give them, and errors told, not raised."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_dextr.annotate import prompt_of
+from napari_dextr.annotate.work import Task, annotate_image
+from napari_dextr.coco import open_annotated, read_coco
+from napari_dextr.rle import decode
+
+
+@pytest.fixture
+def dataset(pack):
+    return read_coco(pack / "a.json")
+
+
+def task(dataset, image_id: int) -> Task:
+    return Task(dataset.images[image_id], tuple(dataset.objects_of(image_id)))
+
+
+def test_masks_and_scores_are_those_of_single_calls(dataset, pack, model):
+    results = annotate_image(model, str(pack / "images"), task(dataset, 2), "auto", 2)
+    image = open_annotated(pack / "images", dataset.images[2])
+    for obj, result in zip(dataset.objects_of(2), results, strict=True):
+        single = model.segment(image, prompt_of(obj))
+        assert result.id == obj.id
+        assert (decode(result.rle, (40, 50)) != single.full_mask()).mean() < 0.002
+        assert result.score == pytest.approx(single.score, abs=1e-4)
+        assert result.area == np.count_nonzero(decode(result.rle, (40, 50)))
+        assert result.box == list(single.prompt.box_bounds)
+
+
+def test_one_bad_object_does_not_stop_the_others(dataset, pack, model):
+    first, second, third = annotate_image(model, str(pack / "images"), task(dataset, 1), "auto", 8)
+    assert first.rle is not None
+    assert [point[0] for point in second.points] == ["extreme"] * 4
+    assert third.rle is None
+    assert "Object 3: The box has a width of 0" in third.problem
+
+
+def test_a_missing_image_is_told_for_each_of_its_objects(dataset, pack, model):
+    results = annotate_image(model, str(pack / "images"), task(dataset, 3), "auto", 8)
+    assert [result.id for result in results] == [7, 8, 9]
+    assert all("3.png" in result.problem and result.rle is None for result in results)
+
+
+def test_a_full_memory_is_told_too(dataset, pack, model, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(model, "segment_many", fail)
+    results = annotate_image(model, str(pack / "images"), task(dataset, 2), "auto", 8)
+    assert all("could not be worked on (MemoryError)" in result.problem for result in results)
