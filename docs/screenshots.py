@@ -4,12 +4,15 @@ Run it on a screen, or on a virtual one::
 
     sh tools/with_screen.sh python docs/screenshots.py
 
-It writes ``docs/images/annotate.png``: two objects accepted, the preview of a third.
+It writes ``docs/images/annotate.png``, two objects accepted and the preview of a third with its points, and
+``docs/images/corrections.png``, a preview that two further clicks have corrected.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,6 +26,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_dextr.demo import PHOTOS
 from napari_dextr.files import atomic_write
+from napari_dextr.models.download import CACHE_VARIABLE
 from napari_dextr.widgets.launch import open_viewer
 
 IMAGES = Path(__file__).parent / "images"
@@ -31,25 +35,51 @@ PATIENCE = 120.0  # seconds: loading the model takes a while on a slow machine
 
 ACCEPTED = ("helmet", "mission patch")  # objects of the astronaut's photograph, named as in the demo
 PREVIEWED = "space shuttle"
+CORRECTED = "saucer"  # of the coffee's photograph
+INSIDE, OUTSIDE = (330.0, 330.0), (236.0, 252.0)  # (row, col): on the saucer; on the cup
 
 
 def main() -> int:
-    """Write the picture; returns the exit code."""
-    viewer, widget = open_viewer("astronaut")
+    """Write the pictures; returns the exit code."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+        os.environ[CACHE_VARIABLE] = cache  # nobody's own sessions are offered in the pictures
+        viewer, canvas, widget = open_window("astronaut")
+        for name in ACCEPTED:
+            segment(viewer, canvas, widget, points_of("astronaut", name))
+            QTest.keyClick(canvas, Qt.Key.Key_Return)
+            wait(lambda: not widget.accept.isEnabled())
+        segment(viewer, canvas, widget, points_of("astronaut", PREVIEWED))
+        finish(viewer, "annotate.png")
+        viewer, canvas, widget = open_window("coffee")
+        segment(viewer, canvas, widget, points_of("coffee", CORRECTED))
+        click(viewer, canvas, *INSIDE)
+        wait(widget.accept.isEnabled)
+        click(viewer, canvas, *OUTSIDE, modifier=Qt.KeyboardModifier.ShiftModifier)
+        wait(widget.accept.isEnabled)
+        finish(viewer, "corrections.png")
+    return 0
+
+
+def open_window(sample: str) -> tuple[Any, QWidget, Any]:
+    """A viewer of the wanted size with a photograph, its canvas, and the widget."""
+    viewer, widget = open_viewer(sample)
     viewer.window.resize(*WINDOW)
     viewer.window._qt_window.show()
     canvas = viewer.window._qt_viewer.canvas.native
     wait(lambda: widget.isVisible() and canvas.width() > canvas.height() / 2)
     viewer.reset_view()
-    points = {item.name: item.points for photo in PHOTOS if photo.name == "astronaut" for item in photo.objects}
-    for name in ACCEPTED:
-        segment(viewer, canvas, widget, points[name])
-        QTest.keyClick(canvas, Qt.Key.Key_Return)
-        wait(lambda: not widget.accept.isEnabled())
-    segment(viewer, canvas, widget, points[PREVIEWED])
-    save(viewer.window.screenshot(flash=False, canvas_only=False), IMAGES / "annotate.png")
+    return viewer, canvas, widget
+
+
+def points_of(photo: str, name: str) -> Iterable[tuple[float, float]]:
+    """Extreme points of an object of the demo."""
+    return next(item.points for other in PHOTOS if other.name == photo for item in other.objects if item.name == name)
+
+
+def finish(viewer: Any, name: str) -> None:
+    """Save what the window shows, and close it."""
+    save(viewer.window.screenshot(flash=False, canvas_only=False), IMAGES / name)
     viewer.close()
-    return 0
 
 
 def segment(viewer: Any, canvas: QWidget, widget: Any, points: Iterable[tuple[float, float]]) -> None:
@@ -59,14 +89,20 @@ def segment(viewer: Any, canvas: QWidget, widget: Any, points: Iterable[tuple[fl
     wait(widget.accept.isEnabled)
 
 
-def click(viewer: Any, canvas: QWidget, row: float, col: float) -> None:
+def click(
+    viewer: Any,
+    canvas: QWidget,
+    row: float,
+    col: float,
+    modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+) -> None:
     """Move the mouse to a (row, col) of the image and click there, as a hand would."""
     camera = getattr(viewer, "scene", viewer).camera
     offset = (np.array([row, col]) - np.asarray(camera.center)[-2:]) * camera.zoom
     place = QPoint(round(canvas.width() / 2 + offset[1]), round(canvas.height() / 2 + offset[0]))
     QTest.mouseMove(canvas, place)
     wait(lambda: np.abs(np.array(viewer.cursor.position)[-2:] - (row, col)).max() * camera.zoom <= 1)
-    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=place)
+    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, modifier, place)
 
 
 def wait(ready: Callable[[], bool]) -> None:
@@ -80,8 +116,8 @@ def wait(ready: Callable[[], bool]) -> None:
 
 
 def save(pixels: np.ndarray, path: Path) -> None:
-    """Write a screenshot with a palette of 256 colours: a third of the size, and hardly a difference."""
-    picture = Image.fromarray(np.asarray(pixels)[..., :3]).quantize(256)
+    """Write a screenshot with a palette of 256 colours: a third of the size, and rare colours stay."""
+    picture = Image.fromarray(np.asarray(pixels)[..., :3]).quantize(256, Image.Quantize.MAXCOVERAGE)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         picture.save(temporary, format="PNG", optimize=True)

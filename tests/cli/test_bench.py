@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from napari_dextr import bench_coco
+
 
 def test_the_quick_benchmark_tells_times_memory_and_machine(call, weights):
     result = call("bench", "--quick", "-m", weights, "--device", "cpu")
@@ -20,3 +22,18 @@ def test_the_benchmark_as_json_in_a_file(call, weights, tmp_path):
     assert values["model"] == "tiny"
     assert all(timing["median_ms"] > 0 for timing in values["timings"].values())
     assert values["resnet_ratio"] is None
+
+
+def test_the_benchmark_of_coco_files(call, weights, monkeypatch, tmp_path):
+    report = bench_coco.bench_coco(bench_coco.Size(1, 2, 32))
+    monkeypatch.setattr(bench_coco, "bench_coco", lambda size, progress: report)
+    monkeypatch.setattr(bench_coco, "bench_annotate", lambda model, objects: {"one by one": 2.0, "in batches": 5.0})
+    result = call("bench", "--coco", "--quick", "-m", weights, "--json", tmp_path / "bench.json")
+    assert result.exit_code == 0, result.output
+    assert "2 objects on 1 planes of 32² pixels" in result.stdout
+    assert "one by one 2.0, in batches 5.0 (2.50 times)" in result.stdout
+    assert json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))["annotate"]["in batches"] == 5.0
+
+
+def test_two_benchmarks_at_once_are_refused(call):
+    assert call("bench", "--coco", "--viewer").exit_code == 2

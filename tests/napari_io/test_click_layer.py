@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_dextr.napari_io.click_layer import NAME, STYLES, ClickLayer
+from napari_dextr.napari_io.click_layer import CORNER, NAME, STYLES, ClickLayer
 from napari_dextr.napari_io.planes import Plane
 from napari_dextr.session import KINDS, Mark
 
@@ -111,3 +115,81 @@ def test_a_spoilt_features_table_does_no_harm() -> None:
     assert clicks.marks(FLAT)[0].kind == "extreme"
     clicks.layer.features = {"other": [1]}
     assert clicks.marks(FLAT)[0].kind == "extreme"
+
+
+# -- gestures ----------------------------------------------------------------------------------------------------------
+
+
+def start(clicks: ClickLayer, position: tuple[float, float], **facts: Any) -> tuple[Iterator[None], Any]:
+    """Press the mouse; the callback has run up to where it waits."""
+    event = SimpleNamespace(
+        type="mouse_press", button=1, modifiers=(), position=position, view_direction=None, dims_displayed=[0, 1]
+    )
+    event.__dict__.update(facts)
+    generator = clicks._on_press(clicks.layer, event)
+    next(generator, None)
+    return generator, event
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [
+        ({"modifiers": ("Shift",)}, "outside"),
+        ({"button": 2}, "outside"),
+        ({"modifiers": ("Control",)}, "boundary"),
+        ({"modifiers": ("Alt",)}, "inside"),
+        ({"button": 2, "modifiers": ("Control",)}, "boundary"),
+        ({}, "extreme"),
+    ],
+)
+def test_gestures_choose_the_kind_of_one_click(facts: dict[str, Any], kind: str) -> None:
+    calls = Calls()
+    clicks = ClickLayer(Image(np.zeros((40, 50))), calls)
+    clicks.layer.mode = "add"
+    start(clicks, (5, 6), **facts)
+    clicks.layer.add([5, 6])
+    start(clicks, (20, 6))
+    clicks.layer.add([20, 6])
+    assert [mark.kind for mark in clicks.marks(FLAT)] == [kind, "extreme"]
+    assert [str(symbol) for symbol in clicks.layer.symbol] == [STYLES[kind][0], STYLES["extreme"][0]]
+    assert calls.count == 2
+
+
+def test_a_gesture_makes_no_kind_that_the_model_does_not_take() -> None:
+    clicks = ClickLayer(Image(np.zeros((40, 50))), Calls())
+    clicks.allowed = ("extreme",)
+    clicks.layer.mode = "add"
+    start(clicks, (5, 6), button=2)
+    clicks.layer.add([5, 6])
+    assert clicks.marks(FLAT)[0].kind == "extreme"
+
+
+def test_a_point_under_the_mouse_is_dragged_and_stays_selected() -> None:
+    calls = Calls()
+    clicks = ClickLayer(Image(np.zeros((40, 50))), calls)
+    clicks.write(FLAT, [Mark("extreme", 5, 6), Mark("extreme", 30, 40)])
+    clicks.layer.mode = "add"
+    pressed, event = start(clicks, (5, 6))
+    assert str(clicks.layer.mode) == "select"  # napari's own callback, which comes next, drags
+    clicks.layer.data[0] = (9, 9)
+    event.type = "mouse_move"
+    next(pressed, None)
+    event.type = "mouse_release"
+    next(pressed, None)
+    assert str(clicks.layer.mode) == "add"
+    assert set(clicks.layer.selected_data) == {0}
+    assert calls.count == 1
+    pressed, event = start(clicks, (20, 20))
+    assert str(clicks.layer.mode) == "add"  # nothing there: napari adds a point
+
+
+def test_corners_are_no_marks() -> None:
+    clicks = ClickLayer(Image(np.zeros((40, 50))), Calls())
+    clicks.kind = CORNER
+    clicks.layer.add([3, 4])
+    assert clicks.marks(FLAT) == ()
+    assert clicks.corners(FLAT) == [(3.0, 4.0)]
+    clicks.write(FLAT, [Mark("inside", 1, 1)], [(3.0, 4.0)])
+    assert clicks.corners(FLAT) == [(3.0, 4.0)]
+    clicks.write(FLAT, [])
+    assert clicks.corners(FLAT) == []

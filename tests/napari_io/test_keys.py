@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
+import pytest
 from napari.components import ViewerModel
-from napari.layers import Points
+from napari.layers import Image, Labels, Layer, Points, Shapes
+from napari.utils.key_bindings import coerce_keybinding
+from napari.utils.shortcuts import default_shortcuts
 
-from napari_dextr.napari_io.keys import CLICK_KEYS, VIEWER_KEYS, KeyRing
+from napari_dextr.napari_io.keys import KEY_OF, SHORTCUTS, KeyRing, as_people_read
+
+KINDS_OF_LAYER = (Image, Labels, Points, Shapes)
 
 
-def actions(pressed: list[str]) -> dict[str, object]:
-    return {name: (lambda name=name: pressed.append(name)) for name in CLICK_KEYS}
+def actions(pressed: list[str]) -> dict[str, Callable[[], None]]:
+    return {item.action: lambda name=item.action: pressed.append(name) for item in SHORTCUTS}  # type: ignore[misc]
+
+
+def press(owner: Layer, key: str) -> None:
+    owner.keymap[coerce_keybinding(key)](owner)
 
 
 def test_bound_keys_call_and_are_released() -> None:
     pressed: list[str] = []
     viewer, layer, ring = ViewerModel(), Points(np.empty((0, 2))), KeyRing()
-    ring.bind(viewer, VIEWER_KEYS, actions(pressed))  # type: ignore[arg-type]
-    ring.bind(layer, CLICK_KEYS, actions(pressed))  # type: ignore[arg-type]
-    assert {str(key) for key in viewer.keymap} == {"Enter", "Escape", "U", "D"}
+    ring.bind(viewer, actions(pressed))
+    ring.bind(layer, actions(pressed))
     for callback in list(layer.keymap.values()):
         callback(layer)
-    assert sorted(pressed) == sorted(CLICK_KEYS)
+    assert set(pressed) == {item.action for item in SHORTCUTS}
+    assert len(pressed) == sum(len(item.keys) for item in SHORTCUTS)
     ring.release(layer)
     assert not layer.keymap
     assert viewer.keymap
@@ -33,29 +45,93 @@ def test_a_key_in_use_is_left_alone() -> None:
     viewer, ring = ViewerModel(), KeyRing()
     mine: list[str] = []
     viewer.bind_key("U", lambda _: mine.append("mine"))
-    ring.bind(viewer, VIEWER_KEYS, actions([]))  # type: ignore[arg-type]
+    ring.bind(viewer, actions([]))
     ring.release()
     (callback,) = viewer.keymap.values()
     callback(viewer)
     assert mine == ["mine"]
 
 
-def test_keys_clash_with_nothing_of_napari() -> None:
-    """Neither with the points layer's keys nor with the viewer's, in this version of napari."""
-    from napari.utils.shortcuts import default_shortcuts
+@pytest.mark.parametrize("layer", [Labels(np.zeros((4, 4), int)), Points(np.empty((0, 2))), Shapes()])
+def test_napari_keeps_its_keys_on_our_layers(layer: Layer) -> None:
+    """All but Enter, Escape and undo, which our layers have no use for while nothing is being drawn."""
+    pressed: list[str] = []
+    ring = KeyRing()
+    ring.bind(layer, actions(pressed))
+    taken = {key for kind in type(layer).__mro__ for key in getattr(kind, "class_keymap", {})}
+    names = {str(key) for key in set(layer.keymap) & taken}
+    assert names <= {"Enter", "Escape", "Ctrl+Z", "Ctrl+Shift+Z"}
+    for key in ("Enter", "Escape", "Ctrl+Z"):
+        press(layer, key)
+    assert pressed == ["accept", "discard", "undo"]
+    ring.release()
 
-    taken = {
+
+class DrawnLabels(Labels):
+    """Labels with napari's key for polygons, which a viewer binds when its window opens."""
+
+    finished = 0
+
+    def finish(self) -> None:
+        self.finished += 1
+
+
+DrawnLabels.bind_key("Enter", DrawnLabels.finish)
+
+
+def test_enter_finishes_a_polygon_that_is_being_drawn() -> None:
+    labels, ring = DrawnLabels(np.zeros((30, 30), int)), KeyRing()
+    pressed: list[str] = []
+    ring.bind(labels, actions(pressed))
+    labels.mode = "polygon"
+    press(labels, "Enter")
+    assert (labels.finished, pressed) == (1, [])
+    labels.mode = "pan_zoom"
+    press(labels, "Enter")
+    assert (labels.finished, pressed) == (1, ["accept"])
+
+
+def test_the_promised_keys_work_on_every_kind_of_layer() -> None:
+    """On images too, where only the viewer's keys count: napari uses none of them there."""
+    promised = ("accept", "discard", "undo", "redo", "withdraw", "force", "next_kind", "next_class", "reopen", "delete")
+    taken = {str(key) for key in Image.class_keymap}
+    for item in SHORTCUTS:
+        if item.action in promised or item.action.startswith("class_"):
+            assert not {str(coerce_keybinding(key)) for key in item.keys} & taken
+
+
+def test_keys_clash_with_nothing_of_the_viewer() -> None:
+    ours = {str(coerce_keybinding(key)) for item in SHORTCUTS for key in item.keys}
+    layers = ("points", "labels", "shape", "polygon", "vert", "vectors", "tracks", "surface", "image", "plane", "label")
+    others = {
         str(key)
         for name, keys in default_shortcuts.items()
+        if not any(word in name for word in layers) and "draw" not in name and "direct" not in name
         for key in keys
-        if "points" in name or name in VIEWER_ACTIONS
+        if name
+        not in {
+            "napari:activate_add_rectangle_mode",
+            "napari:activate_add_path_mode",
+            "napari:activate_vertex_insert_mode",
+            "napari:auto_contrast_once",
+        }
     }
-    ours = {key.replace("Control", "Ctrl").replace("-", "+") for key in (*CLICK_KEYS.values(), *VIEWER_KEYS.values())}
-    assert not ours & taken
+    assert not ours & others
 
 
-VIEWER_ACTIONS = {
-    "napari:toggle_ndisplay", "napari:reset_view", "napari:roll_axes", "napari:transpose_axes", "napari:toggle_grid",
-    "napari:toggle_selected_visibility", "napari:hold_for_pan_zoom", "napari:increment_dims_left",
-    "napari:increment_dims_right", "napari:select_all_in_slice", "napari:select_all_data",
-}  # fmt: skip
+def test_no_key_has_two_meanings() -> None:
+    keys = [key for item in SHORTCUTS for key in item.keys]
+    assert len(set(keys)) == len(keys)
+    assert KEY_OF["delete"] == "Shift+Delete"
+    assert KEY_OF["discard"] == "Esc"
+    assert KEY_OF["class_3"] == "Ctrl+3"
+
+
+def test_the_documentation_lists_the_keys_as_they_are() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "annotate.md").read_text(encoding="utf-8")
+    table = text.split("<!-- keys -->\n")[1].split("<!-- /keys -->")[0]
+    rows = ["| key | what it does |", "|---|---|"]
+    for item in SHORTCUTS:
+        keys = ", ".join(f"`{as_people_read(key)}`" for key in item.keys)
+        rows.append(f"| {keys} | {item.title} |")
+    assert table.splitlines() == rows

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
-from napari_dextr.errors import ImageError, OutputError
+from napari_dextr.errors import OutputError
 from napari_dextr.napari_io import label_layers
 from napari_dextr.napari_io.label_layers import (
     check_target,
     clear_preview,
-    highest_label,
-    largest_label,
+    colour_by_class,
+    edge_of,
     new_preview,
     new_target,
     show_preview,
-    write_object,
 )
+from napari_dextr.napari_io.label_storage import LARGEST_TEXTURE, levels
 from napari_dextr.napari_io.placement import same_place
 from napari_dextr.napari_io.planes import Plane
 
@@ -38,114 +38,116 @@ def test_preview_holds_only_the_region_and_lies_on_it() -> None:
     show_preview(preview, image, PLANE, REGION, MASK)
     assert preview.data.shape == (1, 4, 6)
     np.testing.assert_allclose(preview.data_to_world((0, 0, 0)), image.data_to_world((3, 4, 10)))
-    assert np.all(preview.data == 1)
+    assert np.all(preview.data > 0)
     assert not preview.editable
     clear_preview(preview)
     assert not np.any(preview.data)
 
 
+def test_preview_is_filled_and_its_edge_is_drawn() -> None:
+    image = Image(np.zeros((20, 30)))
+    preview = new_preview(image)
+    mask = np.zeros((6, 7), bool)
+    mask[1:, 1:6] = True
+    show_preview(preview, image, Plane((0, 1), (0, 0)), (slice(2, 8), slice(3, 10)), mask)
+    np.testing.assert_array_equal(preview.data != 0, mask)
+    np.testing.assert_array_equal(
+        preview.data,
+        [
+            [0, 0, 0, 0, 0, 0, 0],
+            [0, 2, 2, 2, 2, 2, 0],
+            [0, 2, 1, 1, 1, 2, 0],
+            [0, 2, 1, 1, 1, 2, 0],
+            [0, 2, 1, 1, 1, 2, 0],
+            [0, 2, 2, 2, 2, 2, 0],
+        ],
+    )
+    fill, edge = (preview.get_color(value) for value in (1, 2))
+    assert 0.3 < fill[3] < 0.6
+    assert edge[3] == 1
+
+
+def test_preview_takes_the_colour_of_a_class() -> None:
+    image = Image(np.zeros((20, 30)))
+    preview = new_preview(image)
+    own = preview.get_color(2)
+    plane = Plane((0, 1), (0, 0))
+    show_preview(preview, image, plane, REGION, MASK, "#ff8000")
+    np.testing.assert_allclose(preview.get_color(2)[:3], (1, 128 / 255, 0), atol=1e-6)
+    show_preview(preview, image, plane, REGION, MASK)
+    np.testing.assert_allclose(preview.get_color(2), own)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 2)])
+def test_small_masks_are_all_edge(shape: tuple[int, int]) -> None:
+    assert edge_of(np.ones(shape, bool)).all()
+    assert not edge_of(np.zeros(shape, bool)).any()
+
+
 def test_target_covers_the_image_and_is_drawn_without_a_copy() -> None:
-    image = Image(np.zeros((5, 20, 30, 3), np.uint8), rgb=True, scale=(3, 1, 1))
+    image = Image(
+        np.zeros((5, 20, 30, 3), np.uint8), rgb=True, scale=(3, 1, 1), units="um", axis_labels=("t", "y", "x")
+    )
     target = new_target(image)
     assert target.data.shape == (5, 20, 30)
     assert target.data.dtype == np.uint16
+    assert (target.units, target.axis_labels) == (image.units, image.axis_labels)
     assert same_place(target, image)
     check_target(target, image)
 
 
+def test_target_of_a_huge_image_has_resolutions_and_takes_no_memory() -> None:
+    dask = pytest.importorskip("dask.array")
+    huge = [dask.zeros((side, side), chunks=1000, dtype=np.uint8) for side in (50_000, 500)]
+    image = Image(huge, multiscale=True, contrast_limits=(0, 255), scale=(0.5, 0.5))
+    target = new_target(image)
+    assert target.multiscale
+    shapes = [level.shape for level in levels(target)]
+    assert shapes[0] == (50_000, 50_000)
+    assert max(shapes[-1]) < 1100
+    check_target(target, image)
+    assert same_place(target, image)
+
+
+def test_target_of_a_pyramid_that_can_be_painted_is_a_plain_layer() -> None:
+    side = 4096
+    assert side <= LARGEST_TEXTURE
+    image = Image([np.zeros((side, side), np.uint8), np.zeros((side // 4, side // 4), np.uint8)], multiscale=True)
+    target = new_target(image)
+    assert not target.multiscale
+    assert target.data.shape == (side, side)
+    assert target.editable
+
+
 def test_target_without_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full:
-        uint16 = np.uint16
+    def full(*_: Any) -> None:
+        raise MemoryError
 
-        @staticmethod
-        def zeros(*_: Any) -> None:
-            raise MemoryError
-
-    monkeypatch.setattr(label_layers, "np", Full)
+    monkeypatch.setattr(label_layers, "allocate", full)
     with pytest.raises(OutputError, match="5 x 20 x 30"):
         new_target(stack_image())
-
-
-@pytest.mark.parametrize("keep", [True, False])
-def test_writing_touches_only_the_region_and_is_undone_in_one_step(keep: bool) -> None:
-    before = np.zeros((5, 20, 30), np.uint16)
-    before[3, 5, 11] = 9
-    before[3, 15, 20] = 4
-    target = Labels(before.copy())
-    count = write_object(target, PLANE, REGION, MASK, 12, keep_earlier=keep)
-    assert count == (23 if keep else 24)
-    expected = before.copy()
-    expected[3, 4:8, 10:16] = 12
-    if keep:
-        expected[3, 5, 11] = 9
-    np.testing.assert_array_equal(target.data, expected)
-    target.undo()
-    np.testing.assert_array_equal(target.data, before)
-    target.redo()
-    np.testing.assert_array_equal(target.data, expected)
-
-
-def test_two_objects_are_two_steps() -> None:
-    target = Labels(np.zeros((5, 20, 30), np.uint16))
-    write_object(target, PLANE, REGION, MASK, 1, keep_earlier=True)
-    write_object(target, PLANE, (slice(10, 14), slice(10, 16)), MASK, 2, keep_earlier=True)
-    target.undo()
-    assert set(np.unique(target.data)) == {0, 1}
-
-
-def test_nothing_to_write_is_said() -> None:
-    target = Labels(np.ones((5, 20, 30), np.uint16))
-    with pytest.raises(OutputError, match="empty"):
-        write_object(target, PLANE, REGION, np.zeros((4, 6), bool), 2, keep_earlier=False)
-    with pytest.raises(OutputError, match="Keep earlier objects"):
-        write_object(target, PLANE, REGION, MASK, 2, keep_earlier=True)
-
-
-def test_a_smaller_target_takes_what_fits() -> None:
-    target = Labels(np.zeros((5, 6, 12), np.uint16))
-    assert write_object(target, PLANE, REGION, MASK, 2, keep_earlier=True) == 4
-    with pytest.raises(ImageError, match="outside"):
-        write_object(Labels(np.zeros((5, 3, 3), int)), PLANE, REGION, MASK, 2, keep_earlier=True)
-
-
-def frozen() -> Labels:
-    data = np.zeros((5, 20, 30), int)
-    data.flags.writeable = False
-    return Labels(data)
-
-
-def locked() -> Labels:
-    layer = Labels(np.zeros((5, 20, 30), int))
-    layer.editable = False
-    return layer
-
-
-def lazy() -> Labels:
-    return Labels(pytest.importorskip("dask.array").zeros((5, 20, 30), dtype=int))
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Labels([np.zeros((5, 20, 30), int), np.zeros((5, 10, 15), int)], multiscale=True), "resolutions"),
-        (lazy, "lazily"),
-        (frozen, "read-only"),
-        (locked, "not editable"),
         (lambda: Labels(np.zeros((5, 20, 30), int), scale=(1, 2, 2)), "pixel on pixel"),
         (lambda: Labels(np.zeros((20, 30), int)), "pixel on pixel"),
+        (lambda: Labels(pytest.importorskip("dask.array").zeros((5, 20, 30), dtype=int)), "copy"),
     ],
-    ids=["multiscale", "dask", "read-only", "locked", "other scale", "other axes"],
+    ids=["other scale", "other axes", "dask"],
 )
 def test_targets_that_cannot_be_written(make: Any, message: str) -> None:
     with pytest.raises(OutputError, match=message):
         check_target(make(), stack_image())
 
 
-def test_labels_in_use() -> None:
-    data = np.zeros((5, 20, 30), np.uint8)
-    data[2, 3, 4] = 77
-    assert highest_label(Labels(data)) == 77
-    assert highest_label(Labels(np.asfortranarray(data)[:, ::2, ::2])) in (0, 77)
-    assert highest_label(Labels(data.transpose(2, 0, 1))) == 77
-    assert highest_label(Labels(np.full((4, 4), -3))) == 0
-    assert largest_label(Labels(data)) == 255
+def test_labels_are_shown_in_the_colours_of_their_classes() -> None:
+    layer = new_target(Image(np.zeros((20, 30))))
+    own = [layer.get_color(label) for label in (1, 2, 3)]
+    colour_by_class(layer, {2: "#ff0000", 3: "#00ff00"})
+    np.testing.assert_allclose(layer.get_color(1), own[0])
+    np.testing.assert_allclose(layer.get_color(2), (1, 0, 0, 1))
+    np.testing.assert_allclose(layer.get_color(3), (0, 1, 0, 1))
+    colour_by_class(layer, None)
+    np.testing.assert_allclose([layer.get_color(label) for label in (1, 2, 3)], own)

@@ -30,7 +30,8 @@ def test_manifest_names_what_exists() -> None:
     for python_name in commands.values():
         module, name = python_name.split(":")
         assert callable(getattr(importlib.import_module(module), name))
-    assert [widget.display_name for widget in manifest.contributions.widgets] == ["Annotate"]
+    titles = {widget.display_name for widget in manifest.contributions.widgets}
+    assert titles == {"Annotate", "Export COCO", "Boxes to masks"}
     samples = {sample.key: commands[sample.command] for sample in manifest.contributions.sample_data}
     assert set(samples) == set(SAMPLES)
     assert all(python_name.endswith(f":{key}") for key, python_name in samples.items())

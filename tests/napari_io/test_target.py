@@ -1,6 +1,9 @@
-"""The target layer and its labels."""
+"""The target layer: bound to the session, its labels in use known, what is painted there noted."""
 
 from __future__ import annotations
+
+import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,84 +11,269 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
 from napari_dextr.errors import OutputError
-from napari_dextr.napari_io.planes import Plane
+from napari_dextr.napari_io.label_storage import UneditableError, finest
+from napari_dextr.napari_io.planes import current_plane, hidden_index
 from napari_dextr.napari_io.target import Target
 from napari_dextr.napari_io.workbench import Workbench
-from napari_dextr.prompt import Prompt
+from napari_dextr.objects import Mark, ObjectFacts
 from napari_dextr.segmenter import Segmentation
 from napari_dextr.session import Session
+from napari_dextr.session.labelling import AcceptPolicy
 
-PLANE = Plane((0, 1), (0, 0))
+SHAPE = (40, 30)
 
 
-def segmentation(row: int = 4) -> Segmentation:
-    prompt = Prompt.extreme([(row, 12), (row + 3, 15), (row, 10)])
-    region = (slice(row, row + 4), slice(10, 16))
-    return Segmentation(np.ones((4, 6), np.float32), region, (40, 30), prompt, None, "fake", 0.5)
+class Lazy:
+    """A labels array that is not numpy's, takes values, and can be held."""
+
+    def __init__(self, data: np.ndarray) -> None:
+        self.inner, self.shape, self.dtype, self.ndim, self.size = data, data.shape, data.dtype, data.ndim, data.size
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        if threading.current_thread() is not threading.main_thread():
+            assert self.gate.wait(30)
+        return self.inner[key].copy()
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.inner[key] = value
+
+
+class Rig:
+    """A viewer model with an image, a session and its target."""
+
+    def __init__(self, shape: tuple[int, ...] = SHAPE) -> None:
+        self.viewer = ViewerModel()
+        self.image: Image = self.viewer.add_image(np.zeros(shape))
+        self.session = Session(plane_of=lambda place: hidden_index(place[1]))  # type: ignore[index]
+        self.bench = Workbench(self.viewer, lambda: None)
+        self.bench.set_image(self.image)
+        self.scanned = threading.Event()
+        self.target = Target(self.bench, self.session, scanned=self.scanned.set)
+
+    def accept(self, row: int = 4) -> int:
+        """Accept an object of 4 x 6 pixels on the plane that is shown."""
+        plane = current_plane(self.image, self.viewer.dims)
+        self.session.go_to((self.image, plane))
+        self.session.set_marks([Mark("extreme", *p) for p in ((row, 12), (row + 3, 12), (row + 1, 10), (row + 1, 15))])
+        request = self.session.begin()
+        assert request is not None
+        region = (slice(row, row + 4), slice(10, 16))
+        answer = Segmentation(np.ones((4, 6), np.float32), region, SHAPE, request.prompt, 0.9, "fake", 0.5)
+        assert self.session.finish(request.serial, answer)
+        self.target.ensure()
+        return self.session.accept().label
 
 
 @pytest.fixture
-def target() -> Target:
-    viewer = ViewerModel()
-    image = viewer.add_image(np.zeros((40, 30)))
-    bench = Workbench(viewer, lambda: None)
-    bench.set_image(image)
-    return Target(bench, Session())
+def rig() -> Rig:
+    return Rig()
 
 
-def test_a_layer_is_made_when_it_is_needed(target: Target) -> None:
-    assert target.write(PLANE, segmentation(), keep_earlier=True) == 1
-    assert target.layer is not None
-    assert target.layer.name == "DEXTR labels"
-    assert int((target.layer.data == 1).sum()) == 24
-    assert target.write(PLANE, segmentation(20), keep_earlier=True) == 2
+def test_a_layer_is_made_when_it_is_needed(rig: Rig) -> None:
+    assert rig.target.layer is None
+    assert rig.accept() == 1
+    layer = rig.target.layer
+    assert layer is not None
+    assert layer.name == "DEXTR labels"
+    assert (layer.data == 1).sum() == 24
+    assert rig.accept(20) == 2
 
 
-def test_an_undone_label_is_not_given_again(target: Target) -> None:
-    target.write(PLANE, segmentation(), keep_earlier=True)
-    assert target.layer is not None
-    target.layer.undo()
-    assert target.write(PLANE, segmentation(), keep_earlier=True) == 2
+def test_undo_and_redo_reach_the_pixels_and_labels_are_not_given_again(rig: Rig) -> None:
+    rig.accept()
+    layer = rig.target.layer
+    assert layer is not None
+    while rig.session.undo():
+        pass
+    assert not layer.data.any()
+    while rig.session.redo():
+        pass
+    assert (layer.data == 1).sum() == 24
+    rig.session.undo()
+    assert rig.accept() == 2
 
 
-def test_labels_go_on_after_those_of_a_chosen_layer(target: Target) -> None:
-    layer = Labels(np.zeros((40, 30), np.uint8))
+def test_labels_go_on_after_those_of_a_chosen_layer(rig: Rig) -> None:
+    layer = Labels(np.zeros(SHAPE, np.uint8))
     layer.data[30, 20] = 41
-    target.choose(layer)
-    assert target.write(PLANE, segmentation(), keep_earlier=True) == 42
+    rig.target.choose(layer)
+    assert rig.accept() == 42
 
 
-def test_labels_painted_by_hand_are_noted(target: Target) -> None:
-    layer = Labels(np.zeros((40, 30), int))
-    target.choose(layer)
+def test_labels_painted_by_hand_are_noted_and_undone_in_turn(rig: Rig) -> None:
+    layer = rig.viewer.add_labels(np.zeros(SHAPE, int))
+    rig.target.choose(layer)
+    rig.accept()
     layer.selected_label = 7
     layer.paint((30, 20), 7)
-    assert target.write(PLANE, segmentation(), keep_earlier=True) == 8
-    layer.data = np.full((40, 30), 99)
-    assert target.write(PLANE, segmentation(), keep_earlier=False) == 100
+    assert rig.accept(20) == 8
+    rig.session.undo()
+    assert set(np.unique(layer.data)) == {0, 1, 7}
+    for _ in range(5):  # the marks and the answer of the second object, then the stroke
+        if 7 not in layer.data:
+            break
+        rig.session.undo()
+    assert set(np.unique(layer.data)) == {0, 1}
+    while rig.session.redo():
+        pass
+    assert set(np.unique(layer.data)) == {0, 1, 7, 8}
 
 
-def test_our_own_writing_does_not_look_like_painting(target: Target) -> None:
-    layer = Labels(np.zeros((40, 30), int))
-    target.choose(layer)
-    layer.selected_label = 500
-    assert target.write(PLANE, segmentation(), keep_earlier=True) == 1
-    assert target.write(PLANE, segmentation(20), keep_earlier=True) == 2
+@pytest.mark.parametrize("kind", ["numpy", "zarr", "other", "pyramid", "int64"])
+def test_undo_everything_gives_back_the_start_in_every_kind_of_layer(kind: str, tmp_path: Any) -> None:
+    rig = Rig()
+    start = np.zeros(SHAPE, np.int64 if kind == "int64" else np.uint16)
+    start[5:9, 12:14] = 3
+    if kind == "zarr":
+        zarr = pytest.importorskip("zarr")
+        data: Any = zarr.open(str(tmp_path / "l.zarr"), mode="w", shape=SHAPE, chunks=(16, 16), dtype="u2")
+        data[...] = start
+    elif kind == "other":
+        data = Lazy(start.copy())
+    elif kind == "pyramid":
+        data = [start.copy(), start[::2, ::2].copy()]
+    else:
+        data = start.copy()
+    layer = rig.viewer.add_labels(data, multiscale=kind == "pyramid")
+    rig.target.choose(layer)
+    if kind in ("zarr", "other"):
+        assert rig.scanned.wait(30)
+        rig.target.settle()
+    rig.session.policy = AcceptPolicy("overwrite")
+    assert rig.accept() == 4
+    assert rig.accept(6) == 5
+    end = np.array(finest(layer)[:])
+    rig.session.delete(4)
+    deleted = np.array(finest(layer)[:])
+    assert 4 not in deleted
+    while rig.session.undo():
+        pass
+    np.testing.assert_array_equal(finest(layer)[:], start)
+    while rig.session.redo():
+        pass
+    np.testing.assert_array_equal(finest(layer)[:], deleted)
+    rig.session.undo()
+    np.testing.assert_array_equal(finest(layer)[:], end)
 
 
-def test_a_full_data_type_is_said_and_nothing_is_written(target: Target) -> None:
-    layer = Labels(np.zeros((40, 30), np.uint8))
+def test_replaced_data_are_looked_at_again(rig: Rig) -> None:
+    layer = rig.viewer.add_labels(np.zeros(SHAPE, int))
+    rig.target.choose(layer)
+    layer.data = np.full(SHAPE, 99)
+    rig.session.policy = AcceptPolicy("overwrite")
+    assert rig.accept() == 100
+
+
+def test_replaced_data_of_another_shape_do_no_harm(rig: Rig) -> None:
+    layer = rig.viewer.add_labels(np.zeros(SHAPE, int))
+    rig.target.choose(layer)
+    rig.accept()
+    layer.data = np.zeros((12, 14), int)
+    while rig.session.undo():  # what it would take back is not there any more
+        pass
+    assert not layer.data.any()
+    assert rig.accept(9) == 2
+    assert (layer.data == 2).sum() == 3 * 4
+
+
+def test_a_full_data_type_is_said_and_nothing_is_written(rig: Rig) -> None:
+    layer = Labels(np.zeros(SHAPE, np.uint8))
     layer.data[30, 20] = 255
-    target.choose(layer)
+    rig.target.choose(layer)
     with pytest.raises(OutputError, match="255"):
-        target.write(PLANE, segmentation(), keep_earlier=True)
-    assert int((layer.data != 0).sum()) == 1
+        rig.accept()
+    assert (layer.data != 0).sum() == 1
 
 
-def test_a_forgotten_layer_is_let_go(target: Target) -> None:
-    layer = Labels(np.zeros((40, 30), int))
-    target.choose(layer)
-    target.forget(Image(np.zeros((3, 3))))
-    assert target.layer is layer
-    target.forget(layer)
-    assert target.layer is None
+def test_no_label_is_given_before_a_large_layer_is_known(rig: Rig) -> None:
+    data = np.zeros(SHAPE, int)
+    data[30, 20] = 50
+    lazy = Lazy(data)
+    layer = rig.viewer.add_labels(lazy)
+    lazy.gate.clear()
+    rig.target.choose(layer)
+    assert rig.target.scanning
+    with pytest.raises(OutputError, match="still being read"):
+        rig.accept()
+    with pytest.raises(OutputError, match="still being read"):
+        rig.session.accept()
+    assert rig.session.segmentation is not None
+    lazy.gate.set()
+    assert rig.scanned.wait(30)
+    assert not rig.target.scanning
+    assert rig.session.accept().label == 51  # even if nobody has called `settle`
+
+
+def test_a_scan_of_a_layer_that_was_left_is_forgotten(rig: Rig) -> None:
+    lazy = Lazy(np.full(SHAPE, 9))
+    layer = rig.viewer.add_labels(lazy)
+    lazy.gate.clear()
+    rig.target.choose(layer)
+    rig.target.choose(None)
+    lazy.gate.set()
+    assert not rig.target.scanning
+    assert rig.accept() == 1
+
+
+def test_dask_is_refused_with_a_way_out_and_not_computed(rig: Rig) -> None:
+    dask = pytest.importorskip("dask.array")
+    layer = rig.viewer.add_labels(dask.zeros(SHAPE, dtype=int))
+    rig.target.choose(layer)
+    assert not rig.target.scanning
+    with pytest.raises(UneditableError) as caught:
+        rig.accept()
+    assert caught.value.copy
+    assert rig.session.segmentation is not None
+
+
+def test_a_layer_that_was_moved_is_refused(rig: Rig) -> None:
+    layer = rig.viewer.add_labels(np.zeros(SHAPE, int))
+    rig.target.choose(layer)
+    layer.scale = (2, 2)
+    with pytest.raises(OutputError, match="pixel on pixel"):
+        rig.accept()
+    assert not layer.data.any()
+
+
+def test_objects_of_the_record_are_adopted() -> None:
+    rig = Rig((5, *SHAPE))
+    rig.viewer.dims.set_current_step(0, 1)
+    data = np.zeros((5, *SHAPE), np.uint16)
+    data[3, 4:8, 10:16] = 6
+    marks = tuple(Mark("extreme", *p) for p in ((4, 12), (7, 12), (5, 10), (5, 15)))
+    facts = ObjectFacts(marks=marks, plane=(3,), score=0.8)
+    layer = rig.viewer.add_labels(data, metadata={"napari_dextr": {"objects": {6: facts.to_json(), 9: {}}}})
+    rig.target.choose(layer)
+    (item,) = rig.session.objects.values()
+    assert item.label == 6
+    image, plane = item.place  # type: ignore[misc]
+    assert image is rig.image
+    assert (plane.axes, plane.index) == ((1, 2), (3, 0, 0))
+    assert rig.session.area(6) == 24
+    assert rig.accept() == 10  # 9 is named, though nothing more is known of it
+    rig.session.delete(6)
+    assert 6 not in data
+
+
+def test_the_earlier_target_is_undone_too(rig: Rig) -> None:
+    first, second = (rig.viewer.add_labels(np.zeros(SHAPE, int)) for _ in range(2))
+    rig.target.choose(first)
+    rig.accept()
+    rig.target.choose(second)
+    rig.accept(20)
+    while rig.session.undo():
+        pass
+    assert not first.data.any()
+    assert not second.data.any()
+
+
+def test_a_forgotten_layer_is_let_go(rig: Rig) -> None:
+    layer = Labels(np.zeros(SHAPE, int))
+    rig.target.choose(layer)
+    rig.target.forget(Image(np.zeros((3, 3))))
+    assert rig.target.layer is layer
+    rig.target.forget(layer)
+    assert rig.target.layer is None
+    assert not rig.session.objects

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
@@ -19,6 +20,7 @@ from napari_dextr.models.spec import ModelSpec
 from napari_dextr.postprocess import PostProcess
 from napari_dextr.prompt import Prompt
 from napari_dextr.segmenter import Segmentation
+from napari_dextr.widgets.controller import AnnotateController
 
 
 @pytest.fixture
@@ -72,8 +74,8 @@ def segmenter() -> Iterator[FakeSegmenter]:
 
 
 @pytest.fixture
-def load(segmenter: FakeSegmenter) -> Callable[[str, str], FakeSegmenter]:
-    def loader(source: str, device: str) -> FakeSegmenter:
+def load(segmenter: FakeSegmenter) -> Callable[..., FakeSegmenter]:
+    def loader(source: str, device: str, progress: Any = None) -> FakeSegmenter:
         if source == "broken":
             raise DextrError("This model is broken; choose another one.")
         return segmenter
@@ -106,12 +108,15 @@ class Hand:
             if moved_to != [place]:
                 moved_to[:] = [place]
                 QTest.mouseMove(self.canvas, place)
-            camera = getattr(self.viewer, "scene", self.viewer).camera
-            off = np.abs(np.array(self.viewer.cursor.position)[-2:] - (row, col)).max()
-            return bool(off * camera.zoom <= 1)
+            return self._near((row, col))
 
         self.qtbot.waitUntil(arrived)
         return self.pixel(row, col)
+
+    def _near(self, goal: tuple[float, float], pixels: float = 1.5) -> bool:
+        camera = getattr(self.viewer, "scene", self.viewer).camera
+        off = np.abs(np.array(self.viewer.cursor.position)[-2:] - goal).max()
+        return bool(off * camera.zoom <= pixels)
 
     def click(self, row: float, col: float) -> None:
         """Move there and click."""
@@ -121,17 +126,23 @@ class Hand:
         """Press, move and release."""
         first, last = self.move(*start), self.pixel(*end)
         self.qtbot.mousePress(self.canvas, Qt.MouseButton.LeftButton, pos=first)
-        for place in ((first + last) / 2, last, last):  # QTest moves without saying which button is held
-            event = QMouseEvent(
-                QEvent.Type.MouseMove,
-                QPointF(place),
-                QPointF(self.canvas.mapToGlobal(place)),
-                Qt.MouseButton.NoButton,
-                Qt.MouseButton.LeftButton,
-                Qt.KeyboardModifier.NoModifier,
-            )
-            QApplication.sendEvent(self.canvas, event)
+        middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+        for place, goal in (((first + last) / 2, middle), (last, end)):
+            # napari takes moves up a little later, and the screen's own pointer may come in between
+            self.qtbot.waitUntil(lambda place=place, goal=goal: self._pull(place) or self._near(goal))
         self.qtbot.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=last)
+
+    def _pull(self, place: QPoint) -> None:
+        """Move with the button held, which QTest does not."""
+        event = QMouseEvent(
+            QEvent.Type.MouseMove,
+            QPointF(place),
+            QPointF(self.canvas.mapToGlobal(place)),
+            Qt.MouseButton.NoButton,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(self.canvas, event)
 
     def key(self, key: Any, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
         """Press a key on the canvas."""
@@ -141,3 +152,66 @@ class Hand:
 @pytest.fixture
 def hand(qtbot: Any) -> Callable[[Any], Hand]:
     return lambda viewer: Hand(qtbot, viewer)
+
+
+CLICKS = [(5.0, 12.0), (14.0, 4.0), (24.0, 13.0), (13.0, 22.0)]
+
+
+class Rig:
+    """A viewer model with an image, a controller, and what it said."""
+
+    def __init__(self, qtbot: Any, load: Callable[[str, str], Any], segmenter: Any) -> None:
+        self.qtbot, self.segmenter = qtbot, segmenter
+        self.viewer = ViewerModel()
+        self.do = AnnotateController(self.viewer, load=load)
+        self.notices: list[tuple[str, bool]] = []
+        self.do.noticed.connect(lambda text, severe: self.notices.append((text, severe)))
+        self.do.set_model("fake", "auto")
+
+    def open(self, data: Any = None, **options: Any) -> Any:
+        image = self.viewer.add_image(np.zeros((40, 50), np.uint8) if data is None else data, **options)
+        self.do.set_image(image)
+        return image
+
+    @property
+    def layer(self) -> Any:
+        assert self.do.bench.clicks is not None
+        return self.do.bench.clicks.layer
+
+    def click(self, points: Any = CLICKS, *before: float) -> None:
+        for point in points:
+            self.layer.add([*before, *point])
+
+    def wait(self) -> None:
+        self.qtbot.waitUntil(lambda: not self.do.session.busy)
+
+    def segment(self, points: Any = CLICKS, *before: float) -> None:
+        self.click(points, *before)
+        self.wait()
+
+    @property
+    def names(self) -> list[str]:
+        return [layer.name for layer in self.viewer.layers]
+
+
+@pytest.fixture
+def rig(qtbot: Any, load: Callable[[str, str], Any], segmenter: Any) -> Iterator[Rig]:
+    made = Rig(qtbot, load, segmenter)
+    yield made
+    made.do.close()
+    segmenter.gate.set()
+    qtbot.waitUntil(lambda: not made.do.model.running)
+
+
+EVERY_MARK = ("extreme", "boundary", "inside", "outside", "box")
+
+
+@pytest.fixture
+def full(rig: Rig) -> Rig:
+    """A rig whose model takes every kind of mark, with an image open."""
+    rig.segmenter.spec = type(rig.segmenter)(EVERY_MARK).spec
+    rig.qtbot.waitUntil(lambda: rig.do.model.segmenter is not None)
+    rig.do.set_model("fake", "cpu")
+    rig.qtbot.waitUntil(lambda: rig.do.model.segmenter is not None)
+    rig.open()
+    return rig

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
+from napari_dextr.models.download import CACHE_VARIABLE
 from napari_dextr.models.registry import EMBEDDED_FILE
 from napari_dextr.widgets import annotate
 from napari_dextr.widgets.annotate import AnnotateWidget
@@ -24,6 +26,12 @@ def notices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(annotate, "show_warning", said.append)
     monkeypatch.setattr(annotate, "show_error", said.append)
     return said
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions are saved where nobody's work is."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -110,19 +118,23 @@ def test_mask_options_reach_the_preview(qtbot: Any, made: tuple[ViewerModel, Ann
     assert clicks is not None
     clicks.layer.add(POINTS)
     qtbot.waitUntil(widget.accept.isEnabled)
-    widget.threshold.slider.setValue(80)
-    segmentation = widget.controller.session.segmentation
-    assert segmentation is not None
-    assert segmentation.threshold == 0.8
-    assert not segmentation.mask.any()
-    widget.fill_holes.setChecked(True)
-    widget.keep_marked.setChecked(True)
-    widget.keep_earlier.setChecked(False)
-    segmentation = widget.controller.session.segmentation
-    assert segmentation is not None
-    assert segmentation.post.keep_marked
-    assert segmentation.post.fill_holes == float("inf")
-    assert not widget.controller.keep_earlier
+    session = widget.controller.session
+    widget.mask.slider.setValue(80)
+    qtbot.waitUntil(lambda: session.segmentation is not None and session.segmentation.threshold == 0.8)
+    assert not session.segmentation.mask.any()  # type: ignore[union-attr]
+    widget.mask.holes.setValue(widget.mask.holes.maximum())
+    widget.mask.keep_marked.setChecked(True)
+    qtbot.waitUntil(lambda: session.segmentation is not None and session.segmentation.post.keep_marked)
+    assert session.segmentation.post.fill_holes == float("inf")  # type: ignore[union-attr]
+    widget.undo.click()  # both moves are one step
+    assert widget.mask.threshold is None
+    assert not widget.mask.keep_marked.isChecked()
+    widget.mask.policies.setCurrentIndex(1)
+    assert session.policy.kind == "overwrite"
+    widget.mask.policies.setCurrentIndex(2)
+    widget.mask.protected.setText("x")
+    widget.mask.protected.editingFinished.emit()
+    assert "label" in widget.status.text.text()
 
 
 def test_problems_become_notifications(
@@ -221,7 +233,6 @@ def test_real_clicks_keys_and_drags(
     for point in second[2:]:
         fingers.click(*world(point))
     qtbot.waitUntil(widget.accept.isEnabled)
-    do.bench.clicks.layer.mode = "select"  # type: ignore[union-attr]
     fingers.drag(world(second[3]), world((117.0, 70.0)))
     qtbot.waitUntil(lambda: widget.accept.isEnabled() and do.session.segmentation.prompt.bounds[3] > 50)  # type: ignore[union-attr,index]
     fingers.key(Qt.Key.Key_Escape)
@@ -229,10 +240,75 @@ def test_real_clicks_keys_and_drags(
     assert set(np.unique(labels)) == {0, 1}
     assert notices == []
 
-    # napari's own undo, on the Labels layer
+    # Ctrl+Z on the Labels layer: the same history
     viewer.layers.selection.active = do.target.layer
     fingers.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert not labels.any()
+    assert len(do.session.marks) == 4
+    while labels.any():
+        fingers.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert len(do.session.marks) == 4  # those of the first object
+    fingers.key(Qt.Key.Key_U, Qt.KeyboardModifier.ShiftModifier)
+    assert labels[60, 60] == 1
+
+
+@pytest.mark.screen
+def test_gestures_keys_and_boxes_by_hand(
+    make_napari_viewer: Any, qtbot: Any, hand: Any, load: Callable[..., Any], notices: list[str], segmenter: Any
+) -> None:
+    segmenter.spec = type(segmenter)(("extreme", "boundary", "inside", "outside", "box")).spec
+    viewer = make_napari_viewer(show=True)
+    widget = docked(viewer, load, np.zeros((128, 128), np.uint8))
+    do, fingers = widget.controller, hand(viewer)
+    qtbot.waitUntil(lambda: do.model.segmenter is not None)
+    for point in POINTS:
+        fingers.click(*point)
+    qtbot.waitUntil(widget.accept.isEnabled)
+    fingers.click(60, 60)
+    place = fingers.move(30, 30)
+    qtbot.mouseClick(fingers.canvas, Qt.MouseButton.RightButton, pos=place)
+    place = fingers.move(110, 110)
+    qtbot.mouseClick(fingers.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier, pos=place)
+    place = fingers.move(90, 100)
+    qtbot.mouseClick(fingers.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, pos=place)
+    kinds = [mark.kind for mark in do.session.marks]
+    assert kinds == ["extreme"] * 4 + ["inside", "outside", "outside", "boundary"]
+    fingers.key(Qt.Key.Key_W)
+    assert len(do.session.marks) == 7
+    qtbot.waitUntil(widget.accept.isEnabled)
+
+    # the keys work whichever of the layers is active
+    for layer in (viewer.layers["Image"], do.bench.preview):
+        viewer.layers.selection.active = layer
+        fingers.key(Qt.Key.Key_U)
+        fingers.key(Qt.Key.Key_U, Qt.KeyboardModifier.ShiftModifier)
+        assert len(do.session.marks) == 7
+        qtbot.waitUntil(widget.accept.isEnabled)
+    fingers.key(Qt.Key.Key_Return)
+    assert list(do.session.objects) == [1]
+    viewer.layers.selection.active = do.target.layer
+    fingers.move(60, 60)
+    fingers.key(Qt.Key.Key_G)
+    assert do.session.reopened == 1
+    fingers.key(Qt.Key.Key_Escape)
+    assert do.session.reopened is None
+    viewer.layers.selection.active = do.target.layer
+    fingers.move(60, 60)
+    fingers.key(Qt.Key.Key_Delete, Qt.KeyboardModifier.ShiftModifier)
+    assert not do.session.objects
+
+    # a box, drawn with the mouse
+    fingers.key(Qt.Key.Key_R)
+    fingers.drag((20, 20), (80, 90))
+    qtbot.waitUntil(widget.accept.isEnabled)
+    assert do.session.box is not None
+    fingers.key(Qt.Key.Key_Return)
+    assert len(do.session.objects) == 1
+    assert viewer.layers.selection.active.name == "Object box"
+    fingers.key(Qt.Key.Key_N)
+    assert do.prompts.kind == "corners"
+    fingers.key(Qt.Key.Key_N)
+    assert do.bench.armed
+    assert notices == []
 
 
 @pytest.mark.screen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
 from typing import Any
 
 import numpy as np
@@ -10,56 +10,14 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_dextr.errors import ModelError
+from napari_dextr.postprocess import PostProcess
+from napari_dextr.session import AcceptPolicy
 from napari_dextr.widgets.controller import AnnotateController
+
+Rig = Any  # the fixtures of conftest.py: a viewer model with an image, a controller, and what it said
 
 POINTS = [(5.0, 12.0), (14.0, 4.0), (24.0, 13.0), (13.0, 22.0)]
 BOX = (slice(5, 25), slice(4, 23))
-
-
-class Rig:
-    """A viewer model with an image, a controller, and what it said."""
-
-    def __init__(self, qtbot: Any, load: Callable[[str, str], Any], segmenter: Any) -> None:
-        self.qtbot, self.segmenter = qtbot, segmenter
-        self.viewer = ViewerModel()
-        self.do = AnnotateController(self.viewer, load=load)
-        self.notices: list[tuple[str, bool]] = []
-        self.do.noticed.connect(lambda text, severe: self.notices.append((text, severe)))
-        self.do.set_model("fake", "auto")
-
-    def open(self, data: Any = None, **options: Any) -> Any:
-        image = self.viewer.add_image(np.zeros((40, 50), np.uint8) if data is None else data, **options)
-        self.do.set_image(image)
-        return image
-
-    @property
-    def layer(self) -> Any:
-        assert self.do.bench.clicks is not None
-        return self.do.bench.clicks.layer
-
-    def click(self, points: Any = POINTS, *before: float) -> None:
-        for point in points:
-            self.layer.add([*before, *point])
-
-    def wait(self) -> None:
-        self.qtbot.waitUntil(lambda: not self.do.session.busy)
-
-    def segment(self, points: Any = POINTS, *before: float) -> None:
-        self.click(points, *before)
-        self.wait()
-
-    @property
-    def names(self) -> list[str]:
-        return [layer.name for layer in self.viewer.layers]
-
-
-@pytest.fixture
-def rig(qtbot: Any, load: Callable[[str, str], Any], segmenter: Any) -> Iterator[Rig]:
-    made = Rig(qtbot, load, segmenter)
-    yield made
-    made.do.close()
-    segmenter.gate.set()
-    qtbot.waitUntil(lambda: not made.do.model.running)
 
 
 def test_from_four_clicks_to_a_label(rig: Rig) -> None:
@@ -80,8 +38,10 @@ def test_from_four_clicks_to_a_label(rig: Rig) -> None:
     assert not np.any(rig.do.bench.preview.data)  # type: ignore[union-attr]
     assert rig.do.bench.armed
     assert "Object 1" in rig.do.status.text
-    target.undo()
+    rig.do.undo()
     assert not target.data.any()
+    assert len(rig.layer.data) == 4
+    assert rig.do.session.segmentation is not None
     assert rig.notices == []
 
 
@@ -236,7 +196,7 @@ def test_kinds_of_click(rig: Rig) -> None:
     rig.segment([(30, 30)])
     np.testing.assert_array_equal(rig.segmenter.calls[-1][1].outside_points, [(30, 30)])
     rig.do.accept()
-    assert rig.do.kind == "extreme"
+    assert rig.do.prompts.kind == "extreme"
     assert rig.layer.feature_defaults["kind"].iloc[0] == "extreme"
 
 
@@ -244,21 +204,21 @@ def test_kinds_that_the_model_does_not_take(rig: Rig) -> None:
     rig.segmenter.spec = type(rig.segmenter)(("extreme",)).spec
     rig.open()
     rig.do.set_kind("inside")
-    rig.qtbot.waitUntil(lambda: rig.do.model.segmenter is not None)
-    assert rig.do.kind == "extreme"
+    rig.do.set_model("fake", "cpu")
+    rig.qtbot.waitUntil(lambda: rig.do.prompts.kind == "extreme")
     rig.do.set_kind("outside")
-    assert rig.do.kind == "extreme"
+    assert rig.do.prompts.kind == "extreme"
 
 
 def test_tuning_needs_no_network(rig: Rig) -> None:
     rig.open()
     rig.segment()
     count = len(rig.segmenter.calls)
-    rig.do.tune(0.7, fill_holes=True, keep_marked=True)
+    rig.do.tune(0.7, PostProcess(fill_holes=math.inf, keep_marked=True))
     assert not np.any(rig.do.bench.preview.data)  # type: ignore[union-attr]
     rig.do.accept()
     assert "empty" in rig.notices[0][0]
-    rig.do.tune(0.3, fill_holes=False, keep_marked=False)
+    rig.do.tune(0.3, PostProcess())
     assert np.any(rig.do.bench.preview.data)  # type: ignore[union-attr]
     assert len(rig.segmenter.calls) == count
 
@@ -289,7 +249,7 @@ def test_earlier_objects_are_kept_unless_told_otherwise(rig: Rig) -> None:
     rig.do.accept()
     assert "wholly" in rig.notices[0][0]
     assert len(rig.layer.data) == 4
-    rig.do.keep_earlier = False
+    rig.do.session.policy = AcceptPolicy("overwrite")
     rig.do.accept()
     target = rig.do.target.layer
     assert target is not None
@@ -363,9 +323,9 @@ def test_keys_work_on_the_click_layer_and_from_others(rig: Rig) -> None:
     keys = {str(key): callback for key, callback in rig.layer.keymap.items()}
     viewer_keys = {str(key): callback for key, callback in rig.viewer.keymap.items()}
     keys["I"](rig.layer)
-    assert rig.do.kind == "inside"
+    assert rig.do.prompts.kind == "inside"
     viewer_keys["D"](rig.viewer)
-    assert rig.do.kind == "extreme"
+    assert rig.do.prompts.kind == "extreme"
     rig.viewer.layers.selection.active = image
     assert "Press D" in rig.do.status.text
     viewer_keys["D"](rig.viewer)
@@ -408,3 +368,12 @@ def test_removing_all_layers_at_once(rig: Rig) -> None:
     rig.viewer.layers.select_all()
     rig.viewer.layers.remove_selected()
     assert "Open an image" in rig.do.status.text
+
+
+def test_the_facts_name_the_weights(rig: Rig) -> None:
+    rig.segmenter.model_hash = "a1b2"
+    rig.do.set_model("fake", "cpu")
+    rig.open()
+    rig.segment()
+    rig.do.accept()
+    assert rig.do.session.objects[1].facts.model_hash == "a1b2"

@@ -60,3 +60,10 @@ def test_a_cancelled_file_dialog_changes_nothing(qtbot: Any, box: ModelBox, monk
         box.models.activated.emit(box.models.count() - 1)
     assert box.source == "embedded"
     assert box.models.currentIndex() == 0
+
+
+def test_shows_what_is_in_use_without_a_word(qtbot: Any, box: ModelBox) -> None:
+    with qtbot.assertNotEmitted(box.chosen):
+        box.show_choice("/data/mine.safetensors", "cpu")
+    assert (box.source, box.models.currentText()) == ("/data/mine.safetensors", "mine.safetensors")
+    assert box.devices.currentData() == "cpu"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from napari_dextr.errors import ModelError
 from napari_dextr.models.registry import EMBEDDED_FILE
 from napari_dextr.prompt import Prompt
 from napari_dextr.session import KINDS, Request
-from napari_dextr.widgets import model_client
-from napari_dextr.widgets.model_client import ModelClient, load_segmenter
+from napari_dextr.widgets.model_client import ModelClient, load_segmenter, segment_somewhere
 
 POINTS = [(2, 10), (10, 1), (18, 11), (9, 20)]
 
@@ -29,7 +30,7 @@ def client(qtbot: Any, load: Callable[[str, str], Any]) -> Iterator[ModelClient]
 
 def test_loading(qtbot: Any, client: ModelClient, segmenter: Any) -> None:
     assert not client.loading
-    assert client.kinds == KINDS
+    assert client.kinds == (*KINDS, "box")
     segmenter.spec = type(segmenter)(("extreme",)).spec
     with qtbot.waitSignal(client.loaded):
         client.choose("fake", "auto")
@@ -61,16 +62,96 @@ def test_a_model_that_cannot_be_loaded(qtbot: Any, client: ModelClient) -> None:
     assert refused.args == [1, client.error]
 
 
-def test_the_default_loader_is_the_librarys(monkeypatch: pytest.MonkeyPatch) -> None:
+class OutOfMemoryError(RuntimeError):
+    """Told by its name: torch.OutOfMemoryError, of which torch has to be imported to speak."""
+
+
+class SmallGpu:
+    """A segmenter without room on its GPU."""
+
+    def __init__(self, segmenter: Any, device: str = "cuda:0") -> None:
+        self._segmenter = segmenter
+        self.spec, self.device, self.runtime = segmenter.spec, device, self
+
+    def to(self, device: str) -> None:
+        self.device = device
+
+    def segment(self, *arguments: Any, **options: Any) -> Any:
+        if self.device != "cpu":
+            raise OutOfMemoryError("CUDA out of memory")
+        return self._segmenter.segment(*arguments, **options)
+
+
+def test_without_room_on_the_gpu_the_cpu_takes_over(qtbot: Any, segmenter: Any) -> None:
+    client = ModelClient(lambda source, device, progress: SmallGpu(segmenter))
+    with qtbot.waitSignal(client.loaded):
+        client.choose("fake", "auto")
+    with qtbot.waitSignals([client.moved, client.answered]) as said:
+        client.ask(Request(1, Prompt.extreme(POINTS)), np.zeros((30, 30)), None)
+    assert {signal.args[0] for signal in said.all_signals_and_args} == {"cpu", 1}
+    assert client.segmenter.device == "cpu"
+    client.stop()
+    qtbot.waitUntil(lambda: not client.running)
+
+
+def test_out_of_memory_on_the_cpu_is_reported(segmenter: Any) -> None:
+    small = SmallGpu(segmenter)
+    small.to = lambda device: None  # type: ignore[method-assign]
+    with pytest.raises(OutOfMemoryError):
+        segment_somewhere(small, np.zeros((30, 30)), Prompt.extreme(POINTS), None)
+    with pytest.raises(OutOfMemoryError):
+        segment_somewhere(SmallGpu(small, "cpu"), np.zeros((30, 30)), Prompt.extreme(POINTS), None)
+
+
+def test_the_default_loader_is_the_librarys_and_warms_up(monkeypatch: pytest.MonkeyPatch, segmenter: Any) -> None:
     import napari_dextr.models
 
     seen: list[Any] = []
-    monkeypatch.setattr(
-        napari_dextr.models, "load_model", lambda source, *, device: seen.append((source, device)), raising=False
-    )
-    load_segmenter("embedded", "cpu")
-    assert seen == [("embedded", "cpu")]
-    assert model_client.ModelLoader
+
+    def load_model(source: str, *, device: str, progress: Any) -> Any:
+        seen.append((source, device))
+        if device == "cuda":
+            raise ModelError("There is not enough memory on cuda.") from OutOfMemoryError()
+        if source == "missing":
+            raise ModelError("There is no such model.")
+        return segmenter
+
+    monkeypatch.setattr(napari_dextr.models, "load_model", load_model, raising=False)
+    assert load_segmenter("embedded", "cpu") is segmenter
+    assert len(segmenter.calls) == 1
+    assert load_segmenter("embedded", "cuda") is segmenter
+    assert seen == [("embedded", "cpu"), ("embedded", "cuda"), ("embedded", "cpu")]
+    with pytest.raises(ModelError, match="no such"):
+        load_segmenter("missing", "cpu")
+
+
+def test_a_download_tells_how_far_it_is_and_can_be_cancelled(qtbot: Any, segmenter: Any) -> None:
+    gate, ended = threading.Event(), threading.Event()
+
+    def load(source: str, device: str, progress: Any) -> Any:
+        progress(50, 200)
+        assert gate.wait(30)
+        try:
+            progress(100, 200)
+        finally:
+            ended.set()
+        return segmenter
+
+    client = ModelClient(load)
+    with qtbot.waitSignal(client.progressed):
+        client.choose("far away", "auto")
+    assert client.progress == (50, 200)
+    with qtbot.waitSignal(client.load_failed) as failed:
+        client.cancel_load()
+    assert "cancelled" in str(failed.args[0])
+    assert not client.loading
+    assert client.progress is None
+    gate.set()
+    assert ended.wait(30)
+    client.cancel_load()
+    client.stop()
+    qtbot.waitUntil(lambda: not client.running)
+    assert client.segmenter is None
 
 
 @pytest.mark.skipif(not EMBEDDED_FILE.is_file(), reason="this checkout has no embedded weights yet")
@@ -82,3 +163,24 @@ def test_loading_leaves_torchs_compiler_alone() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
+
+
+def test_a_cancelled_choice_goes_back_to_the_model_before(qtbot: Any, segmenter: Any) -> None:
+    gate = threading.Event()
+
+    def load(source: str, device: str, progress: Any) -> Any:
+        if source == "slow":
+            assert gate.wait(30)
+        return segmenter
+
+    client = ModelClient(load)
+    with qtbot.waitSignal(client.loaded):
+        client.choose("fake", "cpu")
+    client.choose("slow", "cuda")
+    with qtbot.waitSignals([client.returned, client.loaded]) as back, qtbot.assertNotEmitted(client.moved):
+        client.cancel_load()
+    assert back.all_signals_and_args[0].args == ("fake", "cpu")
+    assert (client.source, client.segmenter, client.error) == ("fake", segmenter, None)
+    gate.set()
+    client.stop()
+    qtbot.waitUntil(lambda: not client.running)

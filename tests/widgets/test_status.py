@@ -7,22 +7,27 @@ from typing import Any
 
 import pytest
 
-from napari_dextr.errors import PromptError
 from napari_dextr.session import Session
-from napari_dextr.widgets.status import sentence_of, status_of
+from napari_dextr.widgets.status import status_of
 
-POINTS = [(2.0, 10.0), (10.0, 1.0), (18.0, 11.0), (9.0, 20.0)]
+POINTS = [(20.0, 100.0), (100.0, 10.0), (180.0, 110.0), (90.0, 200.0)]
 
 
-def session(count: int, *, busy: bool = False, answered: bool = False) -> Session:
+def session(count: int, *, busy: bool = False, answered: bool = False, box: bool = False) -> Session:
     made = Session()
     for point in POINTS[:count]:
         made.add_point("extreme", point)
+    if box:
+        made.set_box((10.0, 10.0, 90.0, 90.0))
     if busy:
         made.begin()
     if answered:
         made.segmentation = object()  # type: ignore[assignment]
     return made
+
+
+CLOSE = session(2)
+CLOSE.add_point("extreme", (100.5, 10.5))
 
 
 @pytest.mark.parametrize(
@@ -31,23 +36,35 @@ def session(count: int, *, busy: bool = False, answered: bool = False) -> Sessio
         (session(0), {"image": None}, "hint", "Open an image first"),
         (session(4, busy=True), {"problem": "Bad."}, "error", "Bad."),
         (session(4, busy=True), {"loading": True}, "busy", "Loading the model"),
+        (session(4, busy=True), {"loading": True, "progress": (40e6, 200e6)}, "busy", "40 of 200 MB"),
+        (session(4, busy=True), {"loading": True, "progress": (40e6, 0)}, "busy", "model: 40 MB"),
         (session(4, busy=True), {}, "busy", "Finding the object"),
         (session(4, answered=True), {}, "done", "Enter accepts"),
+        (session(4, answered=True), {"next": "inside"}, "done", "where something is missing"),
+        (session(0, answered=True, box=True), {"next": "box"}, "done", "handles"),
+        (CLOSE, {}, "doubt", "Points 2 and 3 coincide"),
+        (session(4, answered=True), {"zoom": 0.05}, "doubt", "zoom in for exact points. Enter accepts"),
         (session(0), {"armed": False}, "hint", "Press D"),
-        (session(0), {"done": "Object 3 is in 'x'."}, "done", "Object 3 is in 'x'. Click the next"),
+        (session(0), {"done": "Object 3 is in 'x'."}, "done", "Object 3 is in 'x'. Go on"),
         (session(0), {}, "hint", "topmost"),
+        (session(0), {"next": "box"}, "hint", "Drag a box"),
+        (session(0), {"next": "corners"}, "hint", "one corner"),
+        (session(0), {"next": "corners", "corners": [(1, 1)]}, "hint", "opposite"),
         (session(1), {"done": "Object 3."}, "hint", "3 more extreme points"),
         (session(3), {}, "hint", "1 more extreme point:"),
+        (session(3), {}, "hint", "Q segments with three"),
     ],
 )
 def test_status(state: Session, facts: dict[str, Any], kind: str, words: str) -> None:
-    bench = SimpleNamespace(image=facts.get("image", object()), armed=facts.get("armed", True))
-    model = SimpleNamespace(loading=facts.get("loading", False))
-    status = status_of(state, bench, model, problem=facts.get("problem"), done=facts.get("done"))  # type: ignore[arg-type]
+    bench = SimpleNamespace(
+        image=facts.get("image", object()),
+        armed=facts.get("armed", True),
+        zoom=facts.get("zoom", 1.0),
+        clicks=SimpleNamespace(corners=lambda plane: facts.get("corners", [])),
+    )
+    model = SimpleNamespace(loading=facts.get("loading", False), progress=facts.get("progress"))
+    prompts = SimpleNamespace(kind=facts.get("next", "extreme"), plane=object())
+    notices = SimpleNamespace(problem=facts.get("problem"), done=facts.get("done"))
+    status = status_of(state, bench, prompts, model, notices)  # type: ignore[arg-type]
     assert status.kind == kind
     assert words in status.text
-
-
-def test_sentences_of_errors() -> None:
-    assert sentence_of(PromptError("Click four points.")) == "Click four points."
-    assert "ValueError: no" in sentence_of(ValueError("no"))

@@ -38,7 +38,7 @@ def worker(qtbot: Any) -> Iterator[PredictionWorker]:
 def test_loads_then_answers_in_the_main_thread(qtbot: Any, worker: PredictionWorker) -> None:
     heard = Heard(worker)
     worker.predict(1, lambda model: f"{model} answers")  # before the model is there
-    worker.load(lambda: "model")
+    worker.load(lambda progress: "model")
     qtbot.waitUntil(lambda: len(heard.said) == 2)
     assert heard.said == [("loaded", "model"), ("predicted", (1, "model answers"))]
     assert heard.threads == {threading.get_ident()}
@@ -55,7 +55,7 @@ def test_the_latest_request_wins(qtbot: Any, worker: PredictionWorker) -> None:
         assert gate.wait(30)
         return "slow"
 
-    worker.load(lambda: "model")
+    worker.load(lambda progress: "model")
     worker.predict(1, slow)
     assert entered.wait(30)
     worker.predict(2, lambda _: ran.append(2))  # replaced before it starts
@@ -74,7 +74,7 @@ def test_a_cancelled_request_is_not_delivered(qtbot: Any, worker: PredictionWork
         entered.set()
         assert gate.wait(30)
 
-    worker.load(lambda: "model")
+    worker.load(lambda progress: "model")
     worker.predict(1, slow)
     assert entered.wait(30)
     worker.cancel()
@@ -86,7 +86,7 @@ def test_a_cancelled_request_is_not_delivered(qtbot: Any, worker: PredictionWork
 
 def test_errors_are_delivered_and_the_thread_goes_on(qtbot: Any, worker: PredictionWorker) -> None:
     heard = Heard(worker)
-    worker.load(lambda: "model")
+    worker.load(lambda progress: "model")
     worker.predict(1, lambda _: 1 / 0)
     qtbot.waitUntil(lambda: len(heard.said) == 2)
     worker.predict(2, lambda _: "fine")
@@ -99,14 +99,14 @@ def test_requests_fail_with_the_error_of_loading_until_another_model_is_there(
 ) -> None:
     heard = Heard(worker)
 
-    def broken() -> None:
+    def broken(progress: Any) -> None:
         raise ValueError("broken file")
 
     worker.load(broken)
     worker.predict(1, lambda _: "never")
     qtbot.waitUntil(lambda: len(heard.said) == 2)
     assert heard.said == [("load_failed", "broken file"), ("failed", (1, "broken file"))]
-    worker.load(lambda: "good")
+    worker.load(lambda progress: "good")
     worker.predict(2, lambda model: model)
     qtbot.waitUntil(lambda: len(heard.said) == 4)
     assert heard.said[-1] == ("predicted", (2, "good"))
@@ -116,14 +116,14 @@ def test_a_superseded_model_is_not_delivered(qtbot: Any, worker: PredictionWorke
     heard = Heard(worker)
     entered, gate = threading.Event(), threading.Event()
 
-    def slow() -> str:
+    def slow(progress: Any) -> str:
         entered.set()
         assert gate.wait(30)
         return "first"
 
     worker.load(slow)
     assert entered.wait(30)
-    worker.load(lambda: "second")
+    worker.load(lambda progress: "second")
     gate.set()
     worker.predict(1, lambda model: model)
     qtbot.waitUntil(lambda: len(heard.said) == 2)
@@ -138,10 +138,24 @@ def test_stopping_while_busy_delivers_nothing(qtbot: Any, worker: PredictionWork
         entered.set()
         assert gate.wait(30)
 
-    worker.load(lambda: "model")
+    worker.load(lambda progress: "model")
     worker.predict(1, slow)
     assert entered.wait(30)
     worker.stop()
     gate.set()
     qtbot.waitUntil(lambda: not worker.running)
     assert [what for what, _ in heard.said] in ([], ["loaded"])
+
+
+def test_a_cancelled_load_goes_back_to_the_model_before(qtbot: Any, worker: PredictionWorker) -> None:
+    with qtbot.waitSignal(worker.loaded):
+        worker.load(lambda progress: "first")
+    gate = threading.Event()
+    worker.load(lambda progress: gate.wait(30) and "second")
+    worker.predict(1, lambda model: f"answer of the {model}")
+    with qtbot.waitSignal(worker.loaded) as loaded:
+        worker.cancel_load()
+    assert loaded.args == ["first"]
+    with qtbot.waitSignal(worker.predicted) as predicted:
+        gate.set()
+    assert predicted.args == [1, "answer of the first"]

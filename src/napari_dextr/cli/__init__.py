@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 from ._app import DextrGroup, JsonCommand, program
@@ -29,4 +31,6 @@ for command in (demo, segment, annotate, evaluate, train, models, bench):
 
 def main() -> None:
     """Entry point of the console script."""
+    # PyTorch's idle threads spin by default; beside other programs a click then takes many times as long
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app(prog_name="napari-dextr")

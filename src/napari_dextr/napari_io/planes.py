@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,17 @@ class PlaneView:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.asarray(self[:, :], dtype=dtype)
+
+
+def hidden_index(plane: Plane) -> tuple[int, ...]:
+    """Position of a plane along the axes that are not on the screen, in their order; empty for a 2-D image."""
+    return tuple(position for axis, position in enumerate(plane.index) if axis not in plane.axes)
+
+
+def plane_at(hidden: Sequence[int], axes: tuple[int, int], ndim: int) -> Plane:
+    """The plane of a layer with ``ndim`` axes that `hidden_index` names; positions that are missing are 0."""
+    position = iter(hidden)
+    return Plane(axes, tuple(0 if axis in axes else int(next(position, 0)) for axis in range(ndim)))
 
 
 def current_plane(layer: Layer, dims: Dims) -> Plane:

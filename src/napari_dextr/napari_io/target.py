@@ -1,23 +1,39 @@
-"""The Labels layer that accepted objects are written into, and the labels that are taken there."""
+"""The Labels layer that accepted objects are written into, bound to the session."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .label_layers import check_target, highest_label, largest_label, write_object
+from ..errors import ImageError
+from ..objects import AnnotatedObject
+from ..session.labelling import region_of
+from .label_layers import check_target
+from .label_pixels import LayerPixels
+from .label_scan import LabelScan, highest_of, is_small, known_highest
+from .label_storage import check_editable, finest, needs_copy
+from .object_table import record
 from .placement import plain
+from .planes import current_plane, plane_at
+from .strokes import UnknownStrokeError, strokes_of
 
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-    from ..segmenter import Segmentation
     from ..session import Session
-    from .planes import Plane
     from .workbench import Workbench
 
 
 class Target:
-    """Where objects go. Labels that the user paints there by hand are noted, so that none is given twice.
+    """Where objects go. What the user paints there by hand goes into the session's history and label counter.
+
+    Parameters
+    ----------
+    bench : Workbench
+    session : Session
+    scanned : callable, optional
+        Called **in another thread** when the labels in use of a large layer are known; see `settle`.
 
     Attributes
     ----------
@@ -25,53 +41,81 @@ class Target:
         None until the first object is accepted, unless the user chose a layer.
     """
 
-    def __init__(self, bench: Workbench, session: Session) -> None:
+    def __init__(self, bench: Workbench, session: Session, *, scanned: Callable[[], None] = lambda: None) -> None:
         self.layer: Labels | None = None
         self._bench = bench
         self._session = session
-        self._writing = False
+        self._scanned = scanned
+        self._scan: LabelScan | None = None
+
+    @property
+    def scanning(self) -> bool:
+        """Whether the labels in use of the layer are not known yet; until then no object can be accepted."""
+        return self._scan is not None and self._scan.running
 
     def choose(self, layer: Any) -> None:
-        """Write the next objects into ``layer``; None makes a new one when it is needed."""
+        """Write the next objects into ``layer``; None makes a new one when it is needed (`ensure`)."""
         layer = plain(layer)
         if layer is self.layer:
             return
         self.release()
-        self.layer = layer
         if layer is not None:
-            layer.events.paint.connect(self._on_painted)
-            layer.events.data.connect(self._on_replaced)
-            self._session.use_target(layer, highest_label(layer))
+            self._take(layer)
 
-    def write(self, plane: Plane, segmentation: Segmentation, *, keep_earlier: bool) -> int:
-        """Write a segmentation as the next object, one step of napari's undo; returns its label.
+    def _take(self, layer: Labels, *, empty: bool = False) -> None:
+        self.layer = layer
+        layer.events.paint.connect(self._on_painted)
+        layer.events.data.connect(self._on_replaced)
+        highest = 0 if empty else self._look_for_labels()
+        pixels = LayerPixels(layer, self._bench.viewer.dims, highest=lambda: highest, check=partial(self._check, layer))
+        _, classes = record(layer)
+        self._session.bind(layer, pixels, classes=classes or None)
+        self._session.note_label(highest)
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Take the objects over that the layer's record names; those that the session knows stay as they are."""
+        layer, image = self.layer, self._bench.image
+        if layer is None or image is None:
+            return
+        axes = self._axes()
+        found = []
+        for label, facts in record(layer)[0].items():
+            place = (image, plane_at(facts.plane, axes, layer.ndim))
+            region = region_of(facts)
+            if label not in self._session.objects and region is not None:
+                found.append(AnnotatedObject(label, place, region, facts))
+        self._session.adopt(found)
+
+    def ensure(self) -> Labels:
+        """The layer, made now where there is none.
 
         Raises
         ------
-        OutputError, ImageError
-            If the layer cannot take it; nothing is written then.
+        OutputError
+            If objects cannot be written into it, or not yet.
         """
-        assert self._bench.image is not None
         if self.layer is None:
-            self.choose(self._bench.make_target())
-        layer = self.layer
-        assert layer is not None
-        check_target(layer, self._bench.image)
-        label = self._session.next_label(largest_label(layer))
-        self._writing = True
-        try:
-            write_object(layer, plane, segmentation.region, segmentation.mask, label, keep_earlier=keep_earlier)
-        finally:
-            self._writing = False
-        self._session.note_label(label)
-        return label
+            self._take(self._bench.make_target(), empty=True)
+        assert self.layer is not None
+        self._check(self.layer)
+        return self.layer
+
+    def settle(self) -> None:
+        """Take over the labels in use once they are known. In the main thread, after ``scanned`` was called."""
+        scan, layer = self._scan, self.layer
+        if scan is not None and layer is not None and not scan.running:
+            self._session.note_label(scan.result(layer.name))
+            self._scan = None
 
     def release(self) -> None:
         """Stop listening to the layer, which stays as it is."""
+        self._stop_scan()
         if self.layer is not None:
             self.layer.events.paint.disconnect(self._on_painted)
             self.layer.events.data.disconnect(self._on_replaced)
             self.layer = None
+            self._session.bind(None, None)
 
     def forget(self, layer: Any) -> None:
         """Let go of a layer that was removed from the viewer."""
@@ -79,10 +123,57 @@ class Target:
             self.release()
         self._session.forget_target(layer)
 
-    def _on_painted(self, event: Any = None) -> None:
-        if self.layer is not None and not self._writing:
-            self._session.note_label(int(self.layer.selected_label))
+    # -- labels in use --------------------------------------------------------------------------------------------
+
+    def _look_for_labels(self) -> int:
+        """Highest label that is known now; large layers are read in a thread, which ends in `settle`."""
+        assert self.layer is not None
+        self._stop_scan()
+        known, array = known_highest(self.layer), finest(self.layer)
+        if is_small(array):
+            return max(known, highest_of(array))
+        if not needs_copy(self.layer):
+            self._scan = LabelScan(self.layer, self._scanned)
+        return known
+
+    def _stop_scan(self) -> None:
+        if self._scan is not None:
+            self._scan.cancel()
+            self._scan = None
+
+    def _check(self, layer: Labels) -> None:
+        """Raise where no object can be written into a layer now."""
+        if self._bench.image is None:
+            check_editable(layer)
+        else:
+            check_target(layer, self._bench.image)
+        name, scan = layer.name, self._scan
+        if scan is not None and layer is self.layer:
+            scan.result(name)
+            self.settle()
+
+    # -- what the user does to the layer ----------------------------------------------------------------------------
+
+    def _axes(self) -> tuple[int, int]:
+        """Axes of the layer that are on the screen; the last two in the 3-D view."""
+        assert self.layer is not None
+        try:
+            return current_plane(self.layer, self._bench.viewer.dims).axes
+        except ImageError:
+            return self.layer.ndim - 2, self.layer.ndim - 1
+
+    def _on_painted(self, event: Any) -> None:
+        layer, image = self.layer, self._bench.image
+        if layer is None or image is None:
+            return
+        self._session.note_label(int(layer.selected_label))
+        try:
+            strokes = strokes_of(event.value, image, self._axes())
+        except UnknownStrokeError:
+            self._session.note_painted([], undo=layer.undo, redo=layer.redo)
+        else:
+            self._session.note_painted(strokes)
 
     def _on_replaced(self, event: Any = None) -> None:
         if self.layer is not None:
-            self._session.note_label(highest_label(self.layer))
+            self._session.note_label(self._look_for_labels())

@@ -1,14 +1,15 @@
-"""The layers of one annotation widget: clicks, preview and target, kept together whatever the user does to them."""
+"""The layers of one annotation widget: clicks, box, preview and target, kept together whatever the user does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ..prompt import Region
+from .box_layer import BoxLayer
 from .click_layer import ClickLayer
 from .label_layers import clear_preview, new_preview, new_target, show_preview
 from .placement import TRANSFORMS, follow, plain, same_place
@@ -17,6 +18,8 @@ from .planes import Plane
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels, Layer
+
+_Marks = TypeVar("_Marks", ClickLayer, BoxLayer)
 
 
 class Workbench:
@@ -27,16 +30,29 @@ class Workbench:
     viewer : ViewerModel
         Or a viewer, or napari's proxy of it.
     clicked : callable
-        Called after the user changed the clicks of the present image.
+        Called after the user changed the clicks or the box of the present image.
+    made : callable, optional
+        Called with each layer of marks and each preview that is made.
+    replaced : callable, optional
+        Called after the present image got other pixels.
     """
 
-    def __init__(self, viewer: ViewerModel, clicked: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        clicked: Callable[[], None],
+        made: Callable[[Any], None] = lambda layer: None,
+        replaced: Callable[[], None] = lambda: None,
+    ) -> None:
         self.viewer = viewer
         self.image: Image | None = None
         self.clicks: ClickLayer | None = None
+        self.boxes: BoxLayer | None = None
         self.preview: Labels | None = None
         self._clicked = clicked
-        self._click_layers: list[ClickLayer] = []
+        self._made = made
+        self._replaced = replaced
+        self._mark_layers: list[ClickLayer | BoxLayer] = []
         self._made_targets: list[tuple[Image, Labels]] = []
 
     def holds(self, layer: Any) -> bool:
@@ -46,31 +62,42 @@ class Workbench:
     # -- image and clicks -------------------------------------------------------------------------------------
 
     def set_image(self, image: Image | None) -> None:
-        """Work on another image. Clicks of the former one stay in their layer; empty layers are removed."""
+        """Work on another image. Marks of the former one stay in their layers; empty layers are removed."""
         self._watch(False)
         self.drop_preview()
-        self.clicks, self.image = None, plain(image)
-        for clicks in [clicks for clicks in self._click_layers if clicks.image is not self.image]:
-            if not len(clicks.layer.data):
-                self._let_go(clicks)
-                if self.holds(clicks.layer):
-                    self.viewer.layers.remove(clicks.layer)
+        self.clicks, self.boxes, self.image = None, None, plain(image)
+        for marks in [marks for marks in self._mark_layers if marks.image is not self.image]:
+            if not len(marks.layer.data):
+                self._let_go(marks)
+                if self.holds(marks.layer):
+                    self.viewer.layers.remove(marks.layer)
         if self.image is not None:
             self._watch(True)
             self.make_clicks()
+            self.boxes = self._known(BoxLayer)
 
     def make_clicks(self) -> ClickLayer:
         """The click layer of the present image: an earlier one, or a new one."""
         assert self.image is not None
-        for clicks in self._click_layers:
-            if clicks.image is self.image:
-                self.clicks = clicks
-                return clicks
-        clicks = ClickLayer(self.image, lambda: self._on_clicks(clicks))
-        self._click_layers.append(clicks)
-        self.clicks = clicks
-        self.viewer.add_layer(clicks.layer)
-        return clicks
+        self.clicks = self._known(ClickLayer)
+        if self.clicks is None:
+            clicks = self.clicks = ClickLayer(self.image, lambda: self._on_marks(clicks))
+            self._mark_layers.append(clicks)
+            self.viewer.add_layer(clicks.layer)
+            self._made(clicks.layer)
+        return self.clicks
+
+    def make_boxes(self) -> BoxLayer:
+        """The box layer of the present image: an earlier one, or a new one below the clicks."""
+        assert self.image is not None
+        self.boxes = self._known(BoxLayer)
+        if self.boxes is None:
+            boxes = self.boxes = BoxLayer(self.image, lambda: self._on_marks(boxes))
+            self._mark_layers.append(boxes)
+            self._insert_below_clicks(boxes.layer)
+            boxes.fit_width(self.zoom)
+            self._made(boxes.layer)
+        return self.boxes
 
     def arm(self) -> None:
         """Make the click layer active in add mode."""
@@ -79,23 +106,51 @@ class Workbench:
             self.viewer.layers.selection.active = self.clicks.layer
             self.clicks.layer.mode = "add"
 
+    def arm_box(self, drawing: bool) -> None:
+        """Make the box layer active: to draw with the next drag, or to edit the box that is there."""
+        boxes = self.make_boxes()
+        self.viewer.layers.selection.active = boxes.layer
+        boxes.arm(drawing)
+
     @property
     def armed(self) -> bool:
-        """Whether a click on the canvas now makes a point."""
-        if self.clicks is None:
-            return False
+        """Whether the mouse on the canvas now makes a point or a box."""
         active = plain(self.viewer.layers.selection.active)
-        return active is self.clicks.layer and str(self.clicks.layer.mode) == "add"
+        if self.boxes is not None and active is self.boxes.layer:
+            return str(active.mode) in ("add_rectangle", "select")
+        return self.clicks is not None and active is self.clicks.layer and str(active.mode) == "add"
+
+    def turn_to(self, image: Image, plane: Plane) -> None:
+        """Show a plane of an image in the viewer."""
+        if image is not self.image and self.holds(image):
+            self.set_image(image)
+        dims = self.viewer.dims
+        missing = dims.ndim - image.ndim
+        shown = [axis + missing for axis in plane.axes]
+        if sorted(dims.displayed) != shown:
+            dims.order = (*(axis for axis in range(dims.ndim) if axis not in shown), *shown)
+        world = image.data_to_world(plane.point(0, 0))
+        for axis in range(image.ndim):
+            if axis not in plane.axes:
+                dims.set_point(axis + missing, float(world[axis]))
+
+    @property
+    def zoom(self) -> float:
+        """Pixels of the screen for each pixel of the image, about."""
+        camera = getattr(self.viewer, "scene", self.viewer).camera
+        scale = 1.0 if self.image is None else float(np.min(np.abs(np.asarray(self.image.scale)[-2:])))
+        return float(camera.zoom) * scale
 
     # -- preview ------------------------------------------------------------------------------------------------
 
-    def show(self, plane: Plane, region: Region, mask: npt.NDArray[np.bool_]) -> None:
-        """Show a mask in the preview, which is made where it is missing."""
+    def show(self, plane: Plane, region: Region, mask: npt.NDArray[np.bool_], colour: str | None = None) -> None:
+        """Show a mask in the preview, which is made where it is missing; in the colour of its class, if it has one."""
         assert self.image is not None
         if self.preview is None:
             self.preview = new_preview(self.image)
             self._insert_below_clicks(self.preview)
-        show_preview(self.preview, self.image, plane, region, mask)
+            self._made(self.preview)
+        show_preview(self.preview, self.image, plane, region, mask, colour)
 
     def hide(self) -> None:
         """Empty the preview."""
@@ -122,49 +177,62 @@ class Workbench:
         """A new target for the present image."""
         assert self.image is not None
         target = new_target(self.image)
+        self.insert_target(target)
+        return target
+
+    def insert_target(self, target: Labels) -> None:
+        """Add a target for the present image to the viewer, under preview and clicks."""
+        assert self.image is not None
         self._made_targets.append((self.image, target))
         self._insert_below_clicks(target, below_preview=True)
-        return target
 
     # -- what the user does to layers -----------------------------------------------------------------------------
 
     def forget(self, layer: Layer) -> bool:
-        """Let go of a layer that was removed from the viewer; True if it was the present image or click layer.
+        """Let go of a layer that was removed from the viewer; True if it was the present image or one of its marks.
 
         Changes no layers: napari is still busy removing.
         """
         layer = plain(layer)
-        present = layer is self.image or (self.clicks is not None and layer is self.clicks.layer)
+        mine = [marks.layer for marks in (self.clicks, self.boxes) if marks is not None]
+        present = any(layer is other for other in (self.image, *mine))
         if layer is self.preview:
             self.preview = None
         if layer is self.image:
             self._watch(False)
-            self.image = self.clicks = None  # `set_image` tidies up
+            self.image = self.clicks = self.boxes = None  # `set_image` tidies up
         self._made_targets = [made for made in self._made_targets if made[1] is not layer]
-        for clicks in [clicks for clicks in self._click_layers if clicks.layer is layer]:
-            self._let_go(clicks)
-            if clicks is self.clicks:
+        for marks in [marks for marks in self._mark_layers if marks.layer is layer]:
+            self._let_go(marks)
+            if marks is self.clicks:
                 self.clicks = None
+            if marks is self.boxes:
+                self.boxes = None
         return present
 
     def close(self) -> None:
         """Stop listening; leave the user's clicks and labels, take away the preview and an empty click layer."""
         self.set_image(None)
-        for clicks in list(self._click_layers):
-            self._let_go(clicks)
+        for marks in list(self._mark_layers):
+            self._let_go(marks)
 
-    def _let_go(self, clicks: ClickLayer) -> None:
-        clicks.release()
-        self._click_layers.remove(clicks)
+    def _known(self, kind: type[_Marks]) -> _Marks | None:
+        """The present image's layer of marks of one kind."""
+        found = (marks for marks in self._mark_layers if marks.image is self.image and isinstance(marks, kind))
+        return next(found, None)
 
-    def _on_clicks(self, clicks: ClickLayer) -> None:
-        if clicks is self.clicks:
+    def _let_go(self, marks: ClickLayer | BoxLayer) -> None:
+        marks.release()
+        self._mark_layers.remove(marks)
+
+    def _on_marks(self, marks: ClickLayer | BoxLayer) -> None:
+        if marks is self.clicks or marks is self.boxes:
             self._clicked()
 
-    def _insert_below_clicks(self, layer: Labels, *, below_preview: bool = False) -> None:
+    def _insert_below_clicks(self, layer: Layer, *, below_preview: bool = False) -> None:
         """Add a layer under the points without changing what is active."""
-        active = self.viewer.layers.selection.active
-        mode = None if self.clicks is None else self.clicks.layer.mode
+        active = plain(self.viewer.layers.selection.active)
+        mode = getattr(active, "mode", None)
         anchors = [self.preview] if below_preview and self.preview is not None else []
         if self.clicks is not None:
             anchors.append(self.clicks.layer)
@@ -172,8 +240,8 @@ class Workbench:
         place = min((layers.index(anchor) for anchor in anchors if anchor in layers), default=len(layers))
         self.viewer.layers.insert(place, layer)
         self.viewer.layers.selection.active = active
-        if self.clicks is not None and mode is not None:
-            self.clicks.layer.mode = mode
+        if active is not None and mode is not None:
+            active.mode = mode
 
     def _watch(self, on: bool) -> None:
         if self.image is None:
@@ -184,11 +252,20 @@ class Workbench:
                 event.connect(self._on_transform)
             else:
                 event.disconnect(self._on_transform)
+        if on:
+            self.image.events.data.connect(self._on_pixels)
+        else:
+            self.image.events.data.disconnect(self._on_pixels)
+
+    def _on_pixels(self, event: Any = None) -> None:
+        """The preview shows what was seen in the pixels before."""
+        self.hide()
+        self._replaced()
 
     def _on_transform(self, event: Any = None) -> None:
         """Keep our layers on the image when its pixel size or position is corrected."""
         assert self.image is not None
-        mine = [clicks.layer for clicks in self._click_layers if clicks.image is self.image]
+        mine = [marks.layer for marks in self._mark_layers if marks.image is self.image]
         for layer in (*mine, *(target for image, target in self._made_targets if image is self.image)):
             follow(layer, self.image)
         self.drop_preview()

@@ -6,29 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_warning
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFormLayout,
-    QGridLayout,
-    QGroupBox,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFormLayout, QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from ..errors import DextrError
+from ..napari_io.keys import KEY_OF
+from ..napari_io.preferences import read_preferences, use_cache_folder
+from .class_panel import ClassPanel
 from .controller import AnnotateController
+from .docks import ScrollDock
+from .folding import Section, make_key_list
 from .layer_combo import LayerCombo
+from .mask_panel import MaskPanel
 from .model_box import ModelBox
 from .model_client import ModelLoader, load_segmenter
-from .panels import KindCombo, StatusPanel, ThresholdSlider
+from .panels import KindCombo, StatusPanel, make_button, make_check
+from .safety import RecoveryPanel, Safety, sessions_folder
+from .target_copy import CopyPanel, TargetCopy
 
 if TYPE_CHECKING:
     import napari
 
 
-class AnnotateWidget(QScrollArea):
+class AnnotateWidget(ScrollDock):
     """Dock widget *Annotate*: four clicks on an object, and its mask goes into a Labels layer.
 
     Parameters
@@ -36,39 +36,65 @@ class AnnotateWidget(QScrollArea):
     napari_viewer : napari.Viewer
         napari passes it in, and knows by the name that it should.
     load : callable, optional
-        Makes a segmenter from a model's name and a device; tests pass their own.
+        Makes a segmenter from a model's name, a device and a callback for progress; tests pass their own.
     """
 
     def __init__(self, napari_viewer: napari.Viewer, *, load: ModelLoader = load_segmenter) -> None:
         super().__init__()
         viewer = napari_viewer
-        self.setWidgetResizable(True)
-        self.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(260)
+        preferences = read_preferences()
+        use_cache_folder(preferences)
         self.controller = AnnotateController(viewer, load=load)
         self.images = LayerCombo(viewer, lambda layer: isinstance(layer, Image))
         self.images.setPlaceholderText("No image open")
         self.targets = LayerCombo(viewer, self._is_target, none="New: DEXTR labels")
-        self.models = ModelBox()
+        self.models = ModelBox(preferences.model, preferences.device)
+        self.safety = Safety(self.controller, sessions_folder(), on=preferences.autosave)
+        self.recovery = RecoveryPanel()
+        self.copying = TargetCopy(self.controller)
+        self.copy = CopyPanel()
+        self.saved = QLabel()
+        self.saved.setWordWrap(True)
         self.status = StatusPanel()
         self.kinds = KindCombo()
-        self.arm = _button("Add points (D)", "Make the points layer active: each click on the image adds a point")
-        self.undo = _button("Undo (U)", "Undo the last click, move or deletion (U, or Ctrl+Z)")
-        self.redo = _button("Redo", "Make the undone step again (Ctrl+Shift+Z)")
-        self.accept = _button("Accept (Enter)", "Write the object into the Labels layer")
-        self.discard = _button("Discard (Esc)", "Drop the preview and its points; Undo brings the points back")
-        self.threshold = ThresholdSlider()
-        self.fill_holes = _check("Fill holes", "Fill every hole of the mask")
-        self.keep_marked = _check("Keep clicked parts only", "Drop parts of the mask that no point touches")
-        self.keep_earlier = _check("Keep earlier objects", "Never write over pixels that have a label already", on=True)
+        self.classes = ClassPanel()
+        self.mask = MaskPanel()
+        self.mask.prefer(preferences.threshold)
+        self._make_buttons()
+        self.auto_accept.setChecked(preferences.auto_accept)
+        self.controller.answers.auto_accept = preferences.auto_accept
         self._lay_out()
         self._connect()
         self.models.announce()
         self._start(viewer)
-        self.destroyed.connect(self.controller.close)  # together with the window
+        self.destroyed.connect(self.safety.close)  # together with the window
+        self.destroyed.connect(self.controller.close)
 
     # -- making -----------------------------------------------------------------------------------------------------
+
+    def _make_buttons(self) -> None:
+        def button(text: str, action: str, tip: str) -> Any:
+            key = KEY_OF[action]
+            return make_button(f"{text} ({key})", f"{tip}. Key: {key}, whichever of our layers is active")
+
+        self.arm = button("Add points", "extreme", "Make the points layer active: each click on the image adds a point")
+        self.undo = button("Undo", "undo", "Take back the last step, whatever it was (also Ctrl+Z)")
+        self.redo = button("Redo", "redo", "Make the undone step again (also Ctrl+Shift+Z)")
+        self.accept = button("Accept", "accept", "Write the object into the Labels layer")
+        self.discard = button("Discard", "discard", "Drop the preview and its points; Undo brings them back")
+        self.reopen = button(
+            "Correct",
+            "reopen",
+            "Correct the selected label, at first the last object; the key: that under the cursor",
+        )
+        self.delete = make_button(
+            "Delete (Shift+Del)",
+            "Delete the selected label, at first the last object; the key (or Shift+Backspace): that under the cursor",
+        )
+        self.auto_accept = make_check(
+            "Accept automatically", "The fourth click accepts the object; the next click begins the next one"
+        )
+        self.by_class = make_check("Colours of the classes", "Show each object in the colour of its class")
 
     def _lay_out(self) -> None:
         choices = QFormLayout()
@@ -77,23 +103,28 @@ class AnnotateWidget(QScrollArea):
         choices.addRow("Labels", self.targets)
         choices.addRow("Model", self.models.models)
         choices.addRow("Device", self.models.devices)
-        choices.addRow("Next click", self.kinds)
+        choices.addRow("Class", self.classes)
+        choices.addRow("Next mark", self.kinds)
         buttons = QGridLayout()
         buttons.addWidget(self.arm, 0, 0, 1, 2)
-        buttons.addWidget(self.undo, 1, 0)
-        buttons.addWidget(self.redo, 1, 1)
-        buttons.addWidget(self.accept, 2, 0)
-        buttons.addWidget(self.discard, 2, 1)
-        mask = QGroupBox("Mask")
-        mask_rows = QVBoxLayout(mask)
-        for row in (self.threshold, self.fill_holes, self.keep_marked, self.keep_earlier):
-            mask_rows.addWidget(row)
+        buttons.addWidget(self.accept, 1, 0)
+        buttons.addWidget(self.discard, 1, 1)
+        buttons.addWidget(self.undo, 2, 0)
+        buttons.addWidget(self.redo, 2, 1)
+        buttons.addWidget(self.reopen, 3, 0)
+        buttons.addWidget(self.delete, 3, 1)
         content = QWidget()
         column = QVBoxLayout(content)
+        column.addWidget(self.recovery)
         column.addLayout(choices)
+        column.addWidget(self.copy)
         column.addWidget(self.status)
         column.addLayout(buttons)
-        column.addWidget(mask)
+        column.addWidget(self.auto_accept)
+        column.addWidget(self.by_class)
+        column.addWidget(Section("Mask", self.mask, open_=True))
+        column.addWidget(Section("Mouse and keys", make_key_list()))
+        column.addWidget(self.saved)
         column.addStretch(1)
         self.setWidget(content)
 
@@ -104,6 +135,8 @@ class AnnotateWidget(QScrollArea):
         self.images.chosen.connect(do.set_image, later)
         self.targets.chosen.connect(do.set_target, later)
         self.models.chosen.connect(do.set_model)
+        self.status.cancel.clicked.connect(do.model.cancel_load)
+        do.model.returned.connect(self.models.show_choice)
         self.kinds.chosen.connect(do.set_kind)
         for button, action in (
             (self.arm, do.arm),
@@ -113,10 +146,28 @@ class AnnotateWidget(QScrollArea):
             (self.discard, do.discard),
         ):
             button.clicked.connect(action)
-        self.threshold.changed.connect(self._tune)
-        self.fill_holes.toggled.connect(self._tune)
-        self.keep_marked.toggled.connect(self._tune)
-        self.keep_earlier.toggled.connect(self._tune)
+        # A hand that has gone to a button points at no object any more.
+        self.reopen.clicked.connect(lambda: do.reopen(do.objects.selected))
+        self.delete.clicked.connect(lambda: do.delete(do.session.reopened or do.objects.selected))
+        self.classes.given.connect(lambda: do.objects.classify(do.session.reopened or do.objects.selected))
+        self.copy.button.clicked.connect(self.copying.toggle)
+        self.copying.changed.connect(self._show_state)
+        self.auto_accept.toggled.connect(do.set_auto_accept)
+        self.by_class.toggled.connect(do.objects.set_colours)
+        for signal, change in (
+            (self.classes.chosen, do.objects.set_class),
+            (self.classes.added, do.objects.add_class),
+            (self.classes.renamed, do.objects.rename_class),
+            (self.classes.recoloured, do.objects.recolour_class),
+            (self.classes.removed, do.objects.remove_class),
+        ):
+            signal.connect(change)
+        self.mask.tuned.connect(lambda: do.tune(self.mask.threshold, self.mask.post))
+        self.mask.policy_changed.connect(self._set_policy)
+        do.tuned.connect(lambda: self.mask.show_tuning(*do.session.tuning))
+        self.recovery.recover.clicked.connect(self.safety.recover)
+        self.recovery.forget.clicked.connect(self.safety.forget)
+        self.safety.changed.connect(self._show_safety)
         do.changed.connect(self._show_state)
         do.noticed.connect(self._notify)
 
@@ -124,6 +175,8 @@ class AnnotateWidget(QScrollArea):
         """Take the image that is active, else the topmost one."""
         self.images.layer = viewer.layers.selection.active
         self.controller.set_image(self.images.layer)
+        if self.mask.threshold is not None:
+            self.controller.tune(self.mask.threshold, None)
         self._show_state()
 
     # -- showing ----------------------------------------------------------------------------------------------------
@@ -131,30 +184,45 @@ class AnnotateWidget(QScrollArea):
     def _show_state(self) -> None:
         do, session = self.controller, self.controller.session
         there = do.bench.image is not None
-        ready = session.segmentation is not None
-        self.status.show_status(do.status, session.remaining if there else None)
-        self.status.show_result(session.segmentation, do.model)
-        self.kinds.show_kinds(do.kind, do.model.kinds)
-        self.threshold.show_default(getattr(do.model.segmenter, "spec", None))
+        simple = do.prompts.tool == "extreme" and session.reopened is None
+        self.status.show_status(do.status, session.remaining if there and simple else None)
+        self.status.show_result(session.segmentation, do.model, session.busy)
+        self.kinds.show_kinds(do.prompts.kind, do.prompts.choices)
+        self.classes.show_classes(session.classes, session.current_class)
+        self.mask.show_default(getattr(do.model.segmenter, "spec", None))
         if self.targets.layer is not do.target.layer:
             self.targets.blockSignals(True)
             self.targets.layer = do.target.layer
             self.targets.blockSignals(False)
-        self.arm.setEnabled(there)
-        self.kinds.setEnabled(there)
-        self.undo.setEnabled(session.can_undo)
-        self.redo.setEnabled(session.can_redo)
-        self.accept.setEnabled(ready)
-        self.discard.setEnabled(bool(session.marks))
+        objects = bool(session.objects)
+        for control, usable in (
+            (self.arm, there),
+            (self.kinds, there),
+            (self.undo, session.can_undo),
+            (self.redo, session.can_redo),
+            (self.accept, session.segmentation is not None),
+            (self.discard, bool(session.marks) or session.box is not None or session.reopened is not None),
+            (self.reopen, objects),
+            (self.delete, objects),
+        ):
+            control.setEnabled(usable)
+        self.copy.show_copy(self.copying)
+        self._show_safety()
+        self.undo.setToolTip(f"Undo: {session.undo_text or 'nothing yet'} ({KEY_OF['undo']}, Ctrl+Z)")
+        self.redo.setToolTip(f"Redo: {session.redo_text or 'nothing undone'} ({KEY_OF['redo']}, Ctrl+Shift+Z)")
+
+    def _show_safety(self) -> None:
+        self.recovery.show_found(self.safety.found)
+        self.saved.setText(self.safety.text)
 
     def _notify(self, text: str, severe: bool) -> None:
         (show_error if severe else show_warning)(text)
 
-    def _tune(self, _: Any = None) -> None:
-        self.controller.keep_earlier = self.keep_earlier.isChecked()
-        self.controller.tune(
-            self.threshold.value, fill_holes=self.fill_holes.isChecked(), keep_marked=self.keep_marked.isChecked()
-        )
+    def _set_policy(self) -> None:
+        try:
+            self.controller.session.policy = self.mask.policy()
+        except DextrError as error:
+            self.controller.notices.report(error)
 
     def _is_target(self, layer: Any) -> bool:
         image = self.controller.bench.image
@@ -164,36 +232,29 @@ class AnnotateWidget(QScrollArea):
             and (image is None or layer.ndim == image.ndim)
         )
 
+    def open_object(self, image: Image, target: Labels, label: int) -> None:
+        """Go back to an object of a Labels layer to correct it; what cannot be done is said in the widget.
+
+        Parameters
+        ----------
+        image : Image
+            The layer that the object was segmented on.
+        target : Labels
+            The layer that holds the object, and in its metadata what made it.
+        label : int
+            Value of the object's pixels.
+        """
+        self.controller.set_image(image)
+        self.controller.set_target(target)
+        self.controller.reload_objects(target)
+        self.images.layer = image
+        self.controller.reopen(label)
+
     # -- the end ----------------------------------------------------------------------------------------------------
 
-    def release(self) -> None:
-        """Let go of the viewer: layers, keys, thread. Called when the dock is closed."""
+    def _let_go(self) -> None:
         self.images.release()
         self.targets.release()
+        self.safety.close()
+        self.copying.close()
         self.controller.close()
-
-    def event(self, event: Any) -> bool:
-        """Notice that napari has taken the widget out of its window."""
-        handled = bool(super().event(event))
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.release()
-        return handled
-
-    def closeEvent(self, event: Any) -> None:
-        self.release()
-        super().closeEvent(event)
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys stay with the canvas
-    return button
-
-
-def _check(text: str, tip: str, *, on: bool = False) -> QCheckBox:
-    box = QCheckBox(text)
-    box.setToolTip(tip)
-    box.setChecked(on)
-    box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return box

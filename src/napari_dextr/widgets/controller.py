@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from ..errors import DextrError, ImageError, PromptError
-from ..napari_io.keys import CLICK_KEYS, VIEWER_KEYS, KeyRing
+from ..errors import DextrError, ImageError
+from ..napari_io.keys import KeyRing
 from ..napari_io.placement import plain
-from ..napari_io.planes import Plane, current_plane, read_plane, shown_limits
+from ..napari_io.planes import hidden_index
 from ..napari_io.target import Target
+from ..napari_io.viewer_events import ViewerEvents
 from ..napari_io.workbench import Workbench
-from ..session import KINDS, Session
+from ..session import Session
+from .actions import actions_of
+from .answers import Answers
 from .model_client import ModelClient, ModelLoader, load_segmenter
-from .status import Status, sentence_of, status_of
+from .notices import Notices
+from .object_desk import ObjectDesk
+from .prompts import CHOICES, Prompts
+from .status import Status, status_of
 
 if TYPE_CHECKING:
-    from ..napari_io.click_layer import ClickLayer
-
-_LOG = logging.getLogger(__name__)
+    from ..postprocess import PostProcess
+    from ..session.history import Change
 
 
 class AnnotateController(QObject):
@@ -33,268 +36,262 @@ class AnnotateController(QObject):
     ----------
     viewer : napari.Viewer or ViewerModel
     load : callable
-        Makes a segmenter from a model's name and a device, off the main thread.
+        Makes a segmenter from a model's name, a device and a callback for progress, off the main thread.
 
     Signals
     -------
     changed
         Something the view shows has changed.
+    tuned
+        Threshold or clean-up were changed by undo or redo.
     noticed(str, bool)
         The user must hear of a problem; True where it lies with the program or the model, not with the marks.
     """
 
     changed = Signal()
+    tuned = Signal()
     noticed = Signal(str, bool)
+    _scanned = Signal()
 
     def __init__(self, viewer: Any, *, load: ModelLoader = load_segmenter) -> None:
         super().__init__()
         self.viewer = viewer
-        self.session = Session()
-        self.bench = Workbench(viewer, self._on_view)
-        self.target = Target(self.bench, self.session)
-        self.keep_earlier = True
-        self._plane: Plane | None = None
-        self._problem: str | None = None
-        self._done: str | None = None
-        self._kind = KINDS[0]
+        self.notices = Notices()
+        self.session = Session(plane_of=lambda place: hidden_index(place[1]) if isinstance(place, tuple) else ())
+        self.bench = Workbench(viewer, self._on_view, self._bind_keys, lambda: self.answers.ask_again())
+        self.target = Target(self.bench, self.session, scanned=self._scanned.emit)
+        self.model = ModelClient(load)
+        self.prompts = Prompts(viewer, self.session, self.bench)
+        self.answers = Answers(self.session, self.bench, self.prompts, self.model, self.notices)
+        self.objects = ObjectDesk(viewer, self.session, self.target, self.notices)
         self._closed = False
         self._keys = KeyRing()
-        self._keys.bind(viewer, VIEWER_KEYS, self._actions())
-        self.model = ModelClient(load)
+        self._bind_keys(viewer)
+        self.session.watch(self._on_change)
+        for signal in (self.notices.changed, self.answers.shown, self.objects.changed, self.model.progressed):
+            signal.connect(self.changed)
+        self._scanned.connect(self.objects.settle)
+        self.notices.noticed.connect(self.noticed)
+        self.answers.complete.connect(self._on_complete)
         self.model.loaded.connect(self._on_loaded)
-        self.model.load_failed.connect(self._report)
-        self.model.answered.connect(self._on_answered)
-        self.model.failed.connect(self._on_failed)
-        for event, callback in self._viewer_events():
-            event.connect(callback)
+        self.model.load_failed.connect(partial(self.notices.report, severe=True))
+        self._events = ViewerEvents(viewer, removed=self._on_removed, activated=self._on_active, turned=self._on_view)
 
     # -- what the view shows --------------------------------------------------------------------------------------
 
     @property
     def status(self) -> Status:
         """What is going on, and what to do next."""
-        return status_of(self.session, self.bench, self.model, problem=self._problem, done=self._done)
+        return status_of(self.session, self.bench, self.prompts, self.model, self.notices)
 
-    @property
-    def kind(self) -> str:
-        """Kind of the next click, one of `napari_dextr.session.KINDS`."""
-        return self._kind
-
-    # -- what the user does ---------------------------------------------------------------------------------------
+    # -- what the user chooses ------------------------------------------------------------------------------------
 
     def set_model(self, source: str, device: str) -> None:
         """Load a model in the background; the present marks are asked again with it."""
-        self._problem = None
+        self.notices.clear()
         self.model.choose(source, device)
-        self._ask()
+        self.answers.ask_again()
 
     def set_image(self, image: Any) -> None:
         """Work on an image layer, or on none."""
         image = plain(image)
         if self._closed or (image is self.bench.image and image is not None):
             return
-        self._problem = self._done = None
+        self.notices.clear()
+        self.prompts.release()
         self.bench.set_image(image)
         if image is not None:
-            self._take_clicks()
+            self.prompts.arm()
             self.set_target(self.bench.made_target())
         self._look()
 
     def set_target(self, target: Any) -> None:
         """Write accepted objects into a Labels layer; None makes a new one when it is needed."""
-        self.target.choose(target)
+        before = self.target.layer
+        self.objects.show_table()
+        try:
+            self.target.choose(target)
+        except DextrError as error:
+            self.notices.report(error)
+        if before is not self.target.layer:
+            self._bind_target(before)
         self.changed.emit()
+
+    def reload_objects(self, target: Any) -> None:
+        """Read the record of a Labels layer again, after somebody else has written objects into it."""
+        if plain(target) is self.target.layer:
+            self.target.adopt()
+            self.changed.emit()
 
     def set_kind(self, kind: str) -> None:
-        """Choose the kind of the next click, and go on clicking. Does nothing where the model does not take it."""
-        if kind in self.model.kinds:
-            self._kind = kind
-            self.arm()
+        """Choose what the next mark is, and go on. Does nothing where the model does not take it."""
+        self.prompts.choose(kind)
+        self._look()
 
     def arm(self) -> None:
-        """Make the click layer active in add mode; make it anew where the user has deleted it."""
-        if self.bench.image is not None:
-            self._take_clicks()
-            self._look()
+        """Make the layer active that takes the next mark."""
+        self.prompts.arm()
+        self._look()
+
+    def set_auto_accept(self, on: bool) -> None:
+        """Accept each object as soon as its mask is there, or wait for the user."""
+        self.answers.auto_accept = on
+
+    def tune(self, threshold: float | None, post: PostProcess | None) -> None:
+        """Change threshold and clean-up of this and later masks; no network is run."""
+        self.session.tune(threshold, post)
+        self.answers.refresh()
+
+    # -- what the user does ---------------------------------------------------------------------------------------
 
     def accept(self) -> None:
-        """Write the preview into the target as the next object."""
-        segmentation, plane = self.session.segmentation, self._plane
+        """Write the preview into the target: as the next object, or in place of the one that was reopened."""
         if self.bench.image is None or self.session.busy:
             return
-        try:
-            if segmentation is None or plane is None:
-                raise PromptError("There is no preview to accept yet; click the object's four extreme points first.")
-            label = self.target.write(plane, segmentation, keep_earlier=self.keep_earlier)
-        except DextrError as error:
-            self._report(error)
-            return
-        self.session.accept(label)
-        assert self.target.layer is not None
-        self._done = f"Object {label} is in '{self.target.layer.name}'."
-        self._kind = KINDS[0]
-        self._after_marks()
+        before = self.target.layer
+        accepted = self.objects.accept()
+        if before is not self.target.layer:
+            self._bind_target(before)
+        if accepted:
+            self._next_object()
+        elif self.prompts.let_go():
+            self.answers.refresh(by_hand=True)
 
     def discard(self) -> None:
-        """Drop preview and clicks of this plane; undo brings them back."""
+        """Drop preview and marks of this plane; undo brings them back."""
         self.session.discard()
-        self._kind = KINDS[0]
-        self._done = None
-        self._after_marks()
+        self.notices.clear()
+        self._next_object()
 
     def undo(self) -> None:
-        """Undo the last click, move or deletion."""
-        if self.session.undo():
-            self._after_marks()
+        """Take back the last step, whatever it was."""
+        self._follow(self.session.undo)
 
     def redo(self) -> None:
-        """Make the undone step again."""
-        if self.session.redo():
-            self._after_marks()
+        """Make the step again that was taken back last."""
+        self._follow(self.session.redo)
 
-    def tune(self, threshold: float | None, *, fill_holes: bool, keep_marked: bool) -> None:
-        """Change threshold and clean-up of this and later masks; no network is run."""
-        from ..postprocess import PostProcess
+    def withdraw(self) -> None:
+        """Remove the last mark."""
+        self.notices.clear()
+        self.prompts.withdraw()
+        self.answers.refresh()
 
-        if self.session.tune(threshold, PostProcess(fill_holes=math.inf if fill_holes else 0, keep_marked=keep_marked)):
-            self._show()
-        self.changed.emit()
+    def force(self) -> None:
+        """Ask with three extreme points."""
+        self.answers.force()
+
+    def reopen(self, label: int | None = None) -> None:
+        """Go back to an accepted object: that under the cursor by default."""
+        if self.objects.reopen(label):
+            self.show_place()
+            self.prompts.arm()
+            self.changed.emit()
+
+    def delete(self, label: int | None = None) -> None:
+        """Remove an accepted object: that under the cursor by default."""
+        if self.objects.delete(label):
+            self.show_place()
 
     def close(self) -> None:
         """Let go of viewer, layers, keys and thread. Clicks and labels stay with the user."""
         if self._closed:
             return
         self._closed = True
+        self.objects.show_table()
         self.model.stop()
+        self.session.unwatch(self._on_change)
         self.target.release()
-        for event, callback in self._viewer_events():
-            event.disconnect(callback)
+        self._events.release()
         self._keys.release()
+        self.prompts.release()
         self.bench.close()
 
-    # -- marks to model -------------------------------------------------------------------------------------------
+    # -- one thing after the other --------------------------------------------------------------------------------
 
-    def _look(self) -> None:
+    def _look(self, *, by_hand: bool = False) -> None:
         """Read plane and marks from the viewer, and ask the model where they have changed."""
-        image, clicks = self.bench.image, self.bench.clicks
-        self._plane = None
-        if image is not None:
-            try:
-                self._plane = current_plane(image, self.viewer.dims)
-            except ImageError as error:
-                self._problem = str(error)
-        if self._plane is None:
-            self.session.go_to(None)
-        else:
-            self.session.go_to((image, self._plane), () if clicks is None else clicks.marks(self._plane))
-        if self.session.segmentation is None and not self.session.busy:
-            self._ask()
-        self.changed.emit()
-
-    def _after_marks(self) -> None:
-        """Bring the session's marks into the click layer, and ask the model."""
-        self._problem = None
-        if self._plane is not None:
-            clicks = self.bench.clicks or self._take_clicks()
-            clicks.write(self._plane, self.session.marks)
-            clicks.kind = self._kind
-        self._ask()
-
-    def _ask(self) -> None:
-        """Send the present marks to the model; without enough of them, show nothing."""
-        request = None
+        before = (self.session.place, self.session.marks, self.session.box)
         try:
-            request = self.session.begin()
+            self.prompts.look()
+        except ImageError as error:
+            self.notices.problem = str(error)
+        changed = before != (self.session.place, self.session.marks, self.session.box)
+        self.answers.refresh(by_hand=by_hand and changed)
+
+    def _next_object(self) -> None:
+        self.prompts.start_over()
+        held = self.prompts.hold
+        if held:
+            self.prompts.release_held()
+        self.show_place(by_hand=held)
+        if self.prompts.kind == "box" and self.bench.armed:
+            self.prompts.arm()
+
+    def _follow(self, step: Callable[[], Change | None]) -> None:
+        self.notices.clear()
+        self.answers.forgive()
+        self.prompts.let_go()
+        try:
+            change = step()
         except DextrError as error:
-            self._report(error)
-        image, plane = self.bench.image, self._plane
-        if request is None or image is None or plane is None:
-            self.model.cancel()
-            self.bench.hide()
-        else:
-            self.model.ask(request, read_plane(image, plane), shown_limits(image))
-        self.changed.emit()
+            self.notices.report(error)
+            return
+        if change is not None:
+            if change.tuning:
+                self.tuned.emit()
+            self.show_place()
 
-    def _show(self) -> None:
-        segmentation = self.session.segmentation
-        if segmentation is not None and self._plane is not None and self.bench.image is not None:
-            self.bench.show(self._plane, segmentation.region, segmentation.mask)
+    def show_place(self, *, by_hand: bool = False) -> None:
+        """Bring viewer, layers and preview to where the session is; ``by_hand``: its marks were just clicked."""
+        self.prompts.turn_to(self.session.place)
+        self.prompts.write()
+        self.answers.refresh(by_hand=by_hand)
 
-    # -- answers --------------------------------------------------------------------------------------------------
+    def _on_complete(self) -> None:
+        if not self._closed:
+            self.accept()
+
+    def _on_change(self, change: Change) -> None:
+        self.objects.follow(change)
 
     def _on_loaded(self) -> None:
-        if self._kind not in self.model.kinds:
-            self.set_kind(KINDS[0])
+        self.session.model_marks = frozenset(getattr(self.model.segmenter.spec, "marks", ()))
+        self.session.model_hash = getattr(self.model.segmenter, "model_hash", None)
+        self.prompts.taken = self.model.kinds
+        if self.prompts.tool not in self.prompts.choices:
+            self.set_kind(CHOICES[0])
+        self.prompts.settle()
         self.changed.emit()
 
-    def _on_answered(self, serial: int, segmentation: Any) -> None:
-        if not self._closed and self.session.finish(serial, segmentation):
-            self._problem = None
-            self._show()
-            self.changed.emit()
-
-    def _on_failed(self, serial: int, error: Exception) -> None:
-        if not self._closed and self.session.fail(serial):
-            self.bench.hide()
-            self._report(error, aloud=error is not self.model.error)
-
-    def _report(self, error: Exception, aloud: bool = True) -> None:
-        """Say what went wrong: in the widget, and as a notification. The points stay."""
-        self._problem = sentence_of(error)
-        self.changed.emit()
-        if aloud:
-            ours = isinstance(error, DextrError)
-            if not ours:
-                _LOG.error("Unexpected error in the Annotate widget", exc_info=error)
-            self.noticed.emit(self._problem, not ours or error is self.model.error)
-
-    # -- what happens in the viewer, clicks and keys --------------------------------------------------------------
+    # -- what happens in the viewer ---------------------------------------------------------------------------------
 
     def _on_removed(self, event: Any) -> None:
-        layer = plain(event.value)
+        layer, correcting = plain(event.value), self.session.reopened is not None
         self._keys.release(layer)
         self.target.forget(layer)
-        if self.bench.forget(layer):
+        if self.bench.boxes is not None and layer is self.bench.boxes.layer:
+            self.session.set_box(None)
+        if self.bench.forget(layer) or correcting:  # the points of an object whose layer is gone begin a new one
             self._look()
-        gone = [place for place in self.session.places if isinstance(place, tuple) and place[0] is layer]
-        self.session.forget(gone)
+        self.session.forget([place for place in self.session.places if isinstance(place, tuple) and place[0] is layer])
         self.changed.emit()
 
     def _on_active(self, event: Any = None) -> None:
+        self.prompts.settle_kind()
         self.changed.emit()
 
     def _on_view(self, event: Any = None) -> None:
-        """Points added, moved or removed; another slice, axis order or dimensionality."""
-        if self.bench.image is not None:
-            self._problem = None
-            self._look()
+        """Marks made, moved or removed; another slice, axis order or dimensionality."""
+        if self.bench.image is not None and not self._closed:
+            self.notices.problem = None
+            self._look(by_hand=True)
 
-    def _viewer_events(self) -> tuple[tuple[Any, Callable[..., None]], ...]:
-        layers, dims = self.viewer.layers, self.viewer.dims.events
-        return (
-            (layers.events.removed, self._on_removed),
-            (layers.selection.events.active, self._on_active),
-            (dims.point, self._on_view),
-            (dims.order, self._on_view),
-            (dims.ndisplay, self._on_view),
-        )
+    def _bind_target(self, before: Any) -> None:
+        if before is not None:
+            self._keys.release(before)
+        if self.target.layer is not None:
+            self._bind_keys(self.target.layer)
 
-    def _take_clicks(self) -> ClickLayer:
-        """The click layer of the image: bound to the keys, showing the present kind, active in add mode."""
-        clicks = self.bench.make_clicks()
-        self._keys.release(clicks.layer)
-        self._keys.bind(clicks.layer, CLICK_KEYS, self._actions())
-        clicks.kind = self._kind
-        self.bench.arm()
-        return clicks
-
-    def _actions(self) -> dict[str, Callable[[], None]]:
-        return {
-            "accept": self.accept,
-            "discard": self.discard,
-            "undo": self.undo,
-            "undo_too": self.undo,
-            "redo": self.redo,
-            "arm": partial(self.set_kind, KINDS[0]),
-            **{kind: partial(self.set_kind, kind) for kind in KINDS[1:]},
-        }
+    def _bind_keys(self, owner: Any) -> None:
+        self._keys.bind(owner, actions_of(self))

@@ -15,6 +15,13 @@ _FILE = "From a file…"
 class ModelBox(QObject):
     """Two combo boxes, ``models`` and ``devices``, and one signal.
 
+    Parameters
+    ----------
+    source : str
+        Name or path of the model that is chosen at first.
+    device : str
+        One of the values of `DEVICES`.
+
     Signals
     -------
     chosen(source, device)
@@ -23,7 +30,7 @@ class ModelBox(QObject):
 
     chosen = Signal(str, str)
 
-    def __init__(self) -> None:
+    def __init__(self, source: str = EMBEDDED, device: str = "auto") -> None:
         super().__init__()
         self.models = QComboBox()
         self.devices = QComboBox()
@@ -33,9 +40,11 @@ class ModelBox(QObject):
         for name, tip in _choices():
             self._append(name, name, tip)
         self._append(_FILE, None, "Weights on this computer: published DEXTR (.pth) or our own (.safetensors)")
-        for title, device in DEVICES.items():
-            self.devices.addItem(title, device)
-        self._last = 0
+        for title, name in DEVICES.items():
+            self.devices.addItem(title, name)
+        self._last = self._place_of(source)
+        self.models.setCurrentIndex(self._last)
+        self.devices.setCurrentIndex(max(0, self.devices.findData(device)))
         self.models.activated.connect(self._on_model)
         self.devices.currentIndexChanged.connect(lambda _: self.announce())
 
@@ -47,6 +56,26 @@ class ModelBox(QObject):
     def announce(self) -> None:
         """Emit `chosen` with what is chosen now."""
         self.chosen.emit(self.source, str(self.devices.currentData()))
+
+    def show_choice(self, source: str, device: str) -> None:
+        """Show what is in use, without a word."""
+        self._last = self._place_of(source)
+        self.models.setCurrentIndex(self._last)
+        self.devices.blockSignals(True)
+        self.devices.setCurrentIndex(max(0, self.devices.findData(device)))
+        self.devices.blockSignals(False)
+
+    def _place_of(self, source: str) -> int:
+        """Where a model stands in the list, to which a file is added."""
+        place = self.models.findData(source)
+        if place < 0 and source.strip():
+            place = self.models.count() - 1
+            self._insert(place, source)
+        return max(place, 0)
+
+    def _insert(self, place: int, path: str) -> None:
+        self.models.insertItem(place, path.replace("\\", "/").rsplit("/", 1)[-1], path)
+        self.models.setItemData(place, path, 3)
 
     def _append(self, title: str, source: str | None, tip: str) -> None:
         self.models.addItem(title, source)
@@ -60,8 +89,7 @@ class ModelBox(QObject):
             if not path:
                 self.models.setCurrentIndex(self._last)
                 return
-            self.models.insertItem(index, path.replace("\\", "/").rsplit("/", 1)[-1], path)
-            self.models.setItemData(index, path, 3)
+            self._insert(index, path)
             self.models.setCurrentIndex(index)
         if index != self._last or self.models.itemData(index) != self.source:
             self._last = index

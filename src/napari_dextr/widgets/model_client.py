@@ -8,25 +8,61 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from ..errors import ModelError
 from ..prompt import Prompt
 from ..session import KINDS, Request
-from .worker import PredictionWorker
+from .worker import PredictionWorker, Progress
 
-ModelLoader = Callable[[str, str], Any]
-"""Takes a model's name or file and a device, gives a segmenter."""
+ModelLoader = Callable[[str, str, Progress], Any]
+"""Takes a model's name or file, a device and a callback for progress; gives a segmenter."""
 
 
-def load_segmenter(source: str, device: str) -> Any:
-    """Load a model by name or file. Imports torch, may download: not for the main thread."""
+def load_segmenter(source: str, device: str, progress: Progress | None = None) -> Any:
+    """Load a model by name or file, and run it once. Imports torch, may download: not for the main thread.
+
+    Where the GPU has no room for it, the model runs on the CPU.
+    """
     if "torch" not in sys.modules:
         # Read once, when torch loads OpenMP. Threads that spin while they wait cost 30 times the computation as soon
         # as a core is busy with something else (another program, software OpenGL); sleeping ones cost nothing.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from ..models import load_model
 
-    return load_model(source, device=device)
+    try:
+        segmenter = load_model(source, device=device, progress=progress)
+    except ModelError as error:
+        if not _out_of_memory(error.__cause__):
+            raise
+        segmenter = load_model(source, device="cpu", progress=progress)
+    warm_up(segmenter)
+    _ = getattr(segmenter, "model_hash", None)  # reads all weights, and is kept: for accepted objects, later
+    return segmenter
+
+
+def warm_up(segmenter: Any) -> None:
+    """Segment a blank image, so that the first click does not wait for what PyTorch does once."""
+    if "extreme" in segmenter.spec.marks:
+        prompt = Prompt.extreme([(8, 32), (32, 8), (56, 32), (32, 56)])
+        segment_somewhere(segmenter, np.zeros((64, 64), np.uint8), prompt, None)
+
+
+def segment_somewhere(segmenter: Any, pixels: Any, prompt: Prompt, limits: tuple[float, float] | None) -> Any:
+    """Segment; where the GPU runs out of memory, move the model to the CPU and segment there."""
+    try:
+        return segmenter.segment(pixels, prompt, limits=limits)
+    except Exception as error:
+        if not _out_of_memory(error) or str(segmenter.device) == "cpu":
+            raise
+    segmenter.runtime.to("cpu")  # outside of the except clause: the traceback holds on to tensors on the GPU
+    return segmenter.segment(pixels, prompt, limits=limits)
+
+
+def _out_of_memory(error: BaseException | None) -> bool:
+    """Whether a GPU had no room: torch.OutOfMemoryError, told by its name because torch takes seconds to import."""
+    return type(error).__name__ == "OutOfMemoryError"
 
 
 class ModelClient(QObject):
@@ -35,7 +71,7 @@ class ModelClient(QObject):
     Parameters
     ----------
     load : callable
-        Makes a segmenter from a model's name and a device.
+        Makes a segmenter from a model's name, a device and a callback for progress.
 
     Signals
     -------
@@ -45,12 +81,21 @@ class ModelClient(QObject):
         It cannot be used; requests fail with the same exception.
     answered(serial, segmentation), failed(serial, exception)
         What came of the latest request.
+    progressed
+        A download has come further; see `progress`.
+    moved(device)
+        The device that was asked for has no room; the model runs on this one.
+    returned(source, device)
+        Loading was cancelled; this model, which was in use before, is in use again.
     """
 
     loaded = Signal()
     load_failed = Signal(object)
     answered = Signal(int, object)
     failed = Signal(int, object)
+    progressed = Signal()
+    moved = Signal(str)
+    returned = Signal(str, str)
 
     def __init__(self, load: ModelLoader = load_segmenter) -> None:
         super().__init__()
@@ -58,10 +103,14 @@ class ModelClient(QObject):
         self.segmenter: Any = None
         self.error: Exception | None = None
         self.source = ""
+        self.progress: tuple[int, int] | None = None
+        self._device = ""  # where the model was last seen
+        self._choice = self._earlier = ("", "")  # source and device asked for: now, and of the last model that came
         self._worker = PredictionWorker()
         self._worker.loaded.connect(self._on_loaded)
         self._worker.load_failed.connect(self._on_load_failed)
-        self._worker.predicted.connect(self.answered)
+        self._worker.progressed.connect(self._on_progress)
+        self._worker.predicted.connect(self._on_predicted)
         self._worker.failed.connect(self.failed)
 
     @property
@@ -71,14 +120,26 @@ class ModelClient(QObject):
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of click that the model takes; all of them while it is not known."""
-        marks = getattr(getattr(self.segmenter, "spec", None), "marks", KINDS)
-        return tuple(kind for kind in KINDS if kind in marks)
+        """Kinds of mark that the model takes; all of them while it is not known."""
+        marks = getattr(getattr(self.segmenter, "spec", None), "marks", (*KINDS, "box"))
+        return tuple(kind for kind in (*KINDS, "box") if kind in marks)
 
     def choose(self, source: str, device: str) -> None:
         """Replace the model."""
-        self.source, self.segmenter, self.error = source, None, None
+        self.source, self.segmenter, self.error, self.progress = source, None, None, None
+        self._choice = (source, device)
+        self._device = "" if device == "auto" else device
         self._worker.load(partial(self._load, source, device))
+
+    def cancel_load(self) -> None:
+        """Stop waiting for the model that is on its way, and go back to the one before, if there is one."""
+        if not self.loading:
+            return
+        if self._earlier[0]:
+            self._choice, self._device = self._earlier, ""
+            self.source = self._earlier[0]
+            self.returned.emit(*self._earlier)
+        self._worker.cancel_load()
 
     def ask(self, request: Request, pixels: Any, limits: tuple[float, float] | None) -> None:
         """Ask for a segmentation of a plane; supersedes earlier requests, waits for a model that is loading."""
@@ -98,15 +159,31 @@ class ModelClient(QObject):
         return self._worker.running
 
     def _on_loaded(self, segmenter: Any) -> None:
-        self.segmenter = segmenter
+        self.segmenter, self.progress, self._earlier = segmenter, None, self._choice
+        self._see_device()
         self.loaded.emit()
 
     def _on_load_failed(self, error: Exception) -> None:
-        self.error = error
+        self.error, self.progress = error, None
         self.load_failed.emit(error)
+
+    def _on_progress(self, done: int, total: int) -> None:
+        self.progress = (done, total)
+        self.progressed.emit()
+
+    def _on_predicted(self, serial: int, segmentation: Any) -> None:
+        self._see_device()
+        self.answered.emit(serial, segmentation)
+
+    def _see_device(self) -> None:
+        """Tell where the model no longer runs where it did, or where it was asked to."""
+        device = str(getattr(self.segmenter, "device", ""))
+        before, self._device = self._device, device
+        if before and before.partition(":")[0] != device.partition(":")[0]:
+            self.moved.emit(device)
 
 
 def _segment(segmenter: Any, *, pixels: Any, prompt: Prompt, limits: tuple[float, float] | None) -> Any:
-    segmentation = segmenter.segment(pixels, prompt, limits=limits)
+    segmentation = segment_somewhere(segmenter, pixels, prompt, limits)
     _ = segmentation.mask  # thresholded here, in the background
     return segmentation

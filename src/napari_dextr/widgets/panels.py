@@ -1,4 +1,4 @@
-"""Parts of the Annotate widget: status, kinds of click, threshold."""
+"""Parts of the Annotate widget: status, and the kind of the next mark."""
 
 from __future__ import annotations
 
@@ -6,21 +6,35 @@ from typing import Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
-from qtpy.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QProgressBar, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+)
 
-from ..napari_io.click_layer import STYLES
-from ..session import KINDS, NEEDED
+from ..napari_io.click_layer import CORNER, STYLES
+from ..napari_io.keys import KEY_OF
+from ..session import NEEDED
 from .model_client import ModelClient
+from .prompts import CHOICES
 from .status import Status
 
 KIND_TITLES = {
-    "extreme": "Extreme point (D)",
-    "boundary": "On the outline (C)",
-    "inside": "Inside (I)",
-    "outside": "Outside (O)",
+    "extreme": "Extreme point",
+    "boundary": "On the outline",
+    "inside": "Inside",
+    "outside": "Outside",
+    "box": "Box",
+    "corners": "Corners, then inside",
 }
 
-_MARKS = {"hint": "", "busy": "", "done": "✓ ", "error": "⚠ "}
+_MARKS = {"hint": "", "busy": "", "done": "✓ ", "doubt": "⚠ ", "error": "⚠ "}
+_GESTURES = "Shift or right button: outside. Ctrl: on the outline. Alt: inside."
 
 
 class StatusPanel(QFrame):
@@ -42,34 +56,40 @@ class StatusPanel(QFrame):
         size_policy = self.busy.sizePolicy()
         size_policy.setRetainSizeWhenHidden(True)
         self.busy.setSizePolicy(size_policy)
+        self.cancel = make_button("Cancel", "Stop loading this model")
         line = QHBoxLayout()
         line.addWidget(self.dots)
         line.addWidget(self.result, 1)
+        line.addWidget(self.cancel)
         column = QVBoxLayout(self)
         column.addWidget(self.text)
         column.addLayout(line)
         column.addWidget(self.busy)
 
     def show_status(self, status: Status, remaining: int | None) -> None:
-        """Show a sentence, and filled dots for the extreme points that are there."""
+        """Show a sentence, and filled dots for the extreme points that are there; no dots for None."""
         self.text.setText(_MARKS[status.kind] + status.text)
         font = self.text.font()
-        font.setBold(status.kind == "error")
+        font.setBold(status.kind in ("error", "doubt"))
         self.text.setFont(font)
-        there = 0 if remaining is None else NEEDED - remaining
-        self.dots.setText("●" * there + "○" * (NEEDED - there))
+        there = NEEDED - (remaining or 0)
+        self.dots.setText("" if remaining is None else "●" * there + "○" * (NEEDED - there))
         self.dots.setToolTip(f"{there} of {NEEDED} extreme points")
-        self.busy.setRange(0, 0 if status.kind == "busy" else 1)
-        self.busy.setVisible(status.kind == "busy")
 
-    def show_result(self, segmentation: Any, model: ModelClient) -> None:
-        """Show score and time of the mask, or what the model is doing."""
+    def show_result(self, segmentation: Any, model: ModelClient, busy: bool = False) -> None:
+        """Show score and time of the mask, or what the model is doing and how far it is."""
+        done, total = model.progress or (0, 0)
+        self.busy.setRange(0, 1000 if total else 0)
+        self.busy.setValue(round(1000 * done / total) if total else 0)
+        self.busy.setVisible(model.loading or busy)
+        self.cancel.setVisible(model.loading)
         if segmentation is not None:
-            score = "" if segmentation.score is None else f"score {segmentation.score:.2f} · "
-            self.result.setText(f"{score}{1000 * segmentation.seconds:.0f} ms")
+            score = [] if segmentation.score is None else [f"score {segmentation.score:.2f}"]
+            time = [f"{1000 * segmentation.seconds:.0f} ms"] if segmentation.seconds else []
+            self.result.setText(" · ".join(score + time))
             self.result.setToolTip("Overlap (IoU, 0 to 1) that the model expects of its mask; time it took")
         elif model.loading:
-            self.result.setText("loading model…")
+            self.result.setText(f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total else "loading model…")
             self.result.setToolTip(f"'{model.source}' is being loaded; you can click already")
         elif model.segmenter is not None:
             self.result.setText(f"ready on {getattr(model.segmenter, 'device', 'cpu')}")
@@ -80,7 +100,7 @@ class StatusPanel(QFrame):
 
 
 class KindCombo(QComboBox):
-    """Kind of the next click, in the colour of its points."""
+    """Kind of the next mark, in the colour of its points."""
 
     chosen = Signal(str)
 
@@ -89,69 +109,40 @@ class KindCombo(QComboBox):
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(8)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        for kind in KINDS:
-            self.addItem(_dot(STYLES[kind][1]), KIND_TITLES[kind], kind)
+        self.setToolTip(f"What the next mark is ({KEY_OF['next_kind']}: the next kind). {_GESTURES}")
+        for kind in CHOICES:
+            style = STYLES.get(kind, STYLES[CORNER])
+            self.addItem(dot(style[1]), f"{KIND_TITLES[kind]} ({KEY_OF[kind]})", kind)
         self.activated.connect(lambda index: self.chosen.emit(self.itemData(index)))
 
     def show_kinds(self, kind: str, taken: tuple[str, ...]) -> None:
         """Show the present kind; grey out kinds that the model does not take."""
-        self.setCurrentIndex(KINDS.index(kind))
-        for index, name in enumerate(KINDS):
+        self.setCurrentIndex(CHOICES.index(kind))
+        for index, name in enumerate(CHOICES):
             item = self.model().item(index)
             item.setEnabled(name in taken)
-            item.setToolTip("" if name in taken else "This model does not take such points")
+            item.setToolTip("" if name in taken else "This model does not take such marks")
 
 
-class ThresholdSlider(QWidget):
-    """Probability above which a pixel belongs to the object; follows the model until the user moves it."""
-
-    changed = Signal(float)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._moved = False
-        self._spec: Any = None
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setRange(5, 95)
-        self.slider.setValue(50)
-        self.slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.slider.setToolTip("Lower: the mask grows. Higher: it shrinks. No new computation is needed.")
-        self.number = QLabel()
-        self.number.setMinimumWidth(self.fontMetrics().horizontalAdvance("0.00"))
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(QLabel("Threshold"))
-        row.addWidget(self.slider, 1)
-        row.addWidget(self.number)
-        self.slider.valueChanged.connect(self._on_value)
-        self._show_number()
-
-    @property
-    def value(self) -> float | None:
-        """The user's threshold in 0..1, or None while the model's own applies."""
-        return self.slider.value() / 100 if self._moved else None
-
-    def show_default(self, spec: Any) -> None:
-        """Go to the threshold of a newly loaded model."""
-        if spec is None or spec is self._spec:
-            return
-        self._spec, self._moved = spec, False
-        self.slider.blockSignals(True)
-        self.slider.setValue(round(100 * spec.threshold))
-        self.slider.blockSignals(False)
-        self._show_number()
-        self.changed.emit(spec.threshold)
-
-    def _on_value(self, value: int) -> None:
-        self._moved = True
-        self._show_number()
-        self.changed.emit(value / 100)
-
-    def _show_number(self) -> None:
-        self.number.setText(f"{self.slider.value() / 100:.2f}")
+def make_button(text: str, tip: str) -> QPushButton:
+    """A button that leaves the keys to the canvas."""
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return button
 
 
-def _dot(color: str) -> QIcon:
+def make_check(text: str, tip: str, *, on: bool = False) -> QCheckBox:
+    """A check box that leaves the keys to the canvas."""
+    box = QCheckBox(text)
+    box.setToolTip(tip)
+    box.setChecked(on)
+    box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return box
+
+
+def dot(color: str) -> QIcon:
+    """A filled circle."""
     picture = QPixmap(16, 16)
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)

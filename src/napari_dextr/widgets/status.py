@@ -3,55 +3,82 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..errors import DextrError
-from ..napari_io.workbench import Workbench
 from ..session import NEEDED, Session
+from .hints import hint_of
 from .model_client import ModelClient
+from .notices import Notices
+from .prompts import Prompts
+
+if TYPE_CHECKING:
+    from ..napari_io.workbench import Workbench
+
+_FIRST_CORNER = "Click one corner of a box around the object; the lines help."
+_ADJECTIVES = {
+    "extreme": "on its outline",
+    "boundary": "on its outline",
+    "inside": "where something is missing",
+    "outside": "where there is too much",
+}
 
 
 @dataclass(frozen=True)
 class Status:
-    """What the widget says now: a sentence, and its kind: ``"hint"``, ``"busy"``, ``"done"`` or ``"error"``."""
+    """What the widget says now: a sentence, and its kind.
+
+    Kinds are ``"hint"``, ``"busy"``, ``"done"``, ``"doubt"`` and ``"error"``.
+    """
 
     text: str
     kind: str = "hint"
 
 
-def status_of(
-    session: Session, bench: Workbench, model: ModelClient, *, problem: str | None = None, done: str | None = None
-) -> Status:
-    """What to say, most urgent first.
-
-    Parameters
-    ----------
-    session, bench, model
-        State of the widget.
-    problem : str, optional
-        What went wrong last; it stands until the user does something.
-    done : str, optional
-        What was achieved last.
-    """
+def status_of(session: Session, bench: Workbench, prompts: Prompts, model: ModelClient, notices: Notices) -> Status:
+    """What to say, most urgent first."""
     if bench.image is None:
         return Status("Open an image first: drop a file on the viewer, or use File › Open Sample.")
-    if problem is not None:
-        return Status(problem, "error")
+    if notices.problem is not None:
+        return Status(notices.problem, "error")
     if session.busy:
-        return Status("Loading the model…" if model.loading else "Finding the object…", "busy")
+        return Status(_loading(model) if model.loading else "Finding the object…", "busy")
+    doubt = hint_of(session.marks, session.box, bench.zoom)
+    if doubt is not None:
+        return Status(doubt if session.segmentation is None else f"{doubt} Enter accepts it all the same.", "doubt")
     if session.segmentation is not None:
-        return Status("Enter accepts the object, Esc discards it. Drag a point to correct it.", "done")
+        return Status(_correcting(session, prompts), "done")
     if not bench.armed:
-        return Status("Press D or 'Add points', then click on the object's outline.")
-    if done is not None and not session.marks:
-        return Status(f"{done} Click the next object.", "done")
+        return Status("Press D or 'Add points' and click on the object's outline.")
+    if notices.done is not None and not session.marks:
+        return Status(f"{notices.done} Go on with the next object.", "done")
+    return Status(_waiting(session, bench, prompts))
+
+
+def _loading(model: ModelClient) -> str:
+    if model.progress is None:
+        return "Loading the model… Your points are kept."
+    done, total = (round(size / 1e6) for size in model.progress)
+    return f"Downloading the model: {done} of {total} MB…" if total else f"Downloading the model: {done} MB…"
+
+
+def _correcting(session: Session, prompts: Prompts) -> str:
+    verb = "puts the corrected object back" if session.reopened is not None else "accepts"
+    if prompts.kind in _ADJECTIVES and prompts.kind != "extreme":
+        where = _ADJECTIVES[prompts.kind]
+        return f"Enter {verb}, Esc discards. To correct, click {where} (Shift: outside), or drag a point."
+    if prompts.kind == "box":
+        return f"Drag the box's handles. Enter {verb}, Esc discards, N goes on to points."
+    return f"Enter {verb}, Esc discards. Drag a point to correct it."
+
+
+def _waiting(session: Session, bench: Workbench, prompts: Prompts) -> str:
+    if prompts.kind == "box":
+        return "Drag a box over the object, through its outermost pixels."
+    if prompts.kind == "corners":
+        started = bench.clicks is not None and prompts.plane is not None and bench.clicks.corners(prompts.plane)
+        return "Click the opposite corner." if started else _FIRST_CORNER
     if session.remaining == NEEDED:
-        return Status("Click an object's topmost, leftmost, bottommost and rightmost points, in any order.")
+        return "Click an object's topmost, leftmost, bottommost and rightmost points, in any order."
     count = session.remaining
-    return Status(f"{count} more extreme point{'s' if count > 1 else ''}: top, left, bottom or right end.")
-
-
-def sentence_of(error: Exception) -> str:
-    """What the user reads of an error."""
-    if isinstance(error, DextrError):
-        return str(error)
-    return f"That failed unexpectedly ({type(error).__name__}: {error}). The points are still there; please report it."
+    force = " Q segments with three." if count == 1 else ""
+    return f"{count} more extreme point{'s' if count > 1 else ''}: top, left, bottom or right end.{force}"

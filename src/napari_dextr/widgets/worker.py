@@ -9,13 +9,26 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
-Loader = Callable[[], Any]
+from ..errors import ModelError
+
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in all; raises `LoadCancelledError` once nobody waits for them."""
+
+Loader = Callable[[Progress], Any]
 """Makes a segmenter; may take long, may raise."""
 
 Job = Callable[[Any], Any]
 """Takes the segmenter, gives a `Segmentation`; may raise."""
 
+_STEPS = 200  # progress signals of one download at most
 _PATIENCE = 5.0  # seconds the interpreter waits at its end for a running prediction
+
+
+class LoadCancelledError(ModelError):
+    """The user did not want to wait for a model."""
+
+    def __init__(self) -> None:
+        super().__init__("Loading the model was cancelled; choose a model above.")
 
 
 class PredictionWorker(QObject):
@@ -28,12 +41,15 @@ class PredictionWorker(QObject):
     -------
     loaded(segmenter), load_failed(exception)
         What came of the latest `load`.
+    progressed(done, total)
+        Bytes of a download; total is 0 where the server does not say.
     predicted(serial, segmentation), failed(serial, exception)
         What came of the latest `predict`.
     """
 
     loaded = Signal(object)
     load_failed = Signal(object)
+    progressed = Signal(object, object)
     predicted = Signal(int, object)
     failed = Signal(int, object)
 
@@ -43,6 +59,7 @@ class PredictionWorker(QObject):
         self._loader: Loader | None = None
         self._job: tuple[int, Job] | None = None
         self._model: Any = None
+        self._earlier: Any = None  # the last model that was ready, to go back to
         self._load_error: Exception | None = None
         self._loads = 0
         self._jobs = 0
@@ -54,9 +71,25 @@ class PredictionWorker(QObject):
     def load(self, loader: Loader) -> None:
         """Replace the model; requests made from now on wait for it."""
         with self._changed:
+            self._earlier = self._model or self._earlier
             self._loader, self._model, self._load_error = loader, None, None
             self._loads += 1
             self._changed.notify()
+
+    def cancel_load(self) -> None:
+        """Stop waiting for the model and go back to the one before; a download ends at its next piece."""
+        with self._changed:
+            if self._model is not None or self._load_error is not None or not self._loads:
+                return
+            self._loads += 1
+            self._loader, self._model = None, self._earlier
+            model, error = self._model, None if self._model is not None else LoadCancelledError()
+            self._load_error = error
+            self._changed.notify()
+        if error is None:
+            self._emit(self.loaded, model)
+        else:
+            self._emit(self.load_failed, error)
 
     def predict(self, serial: int, job: Job) -> None:
         """Ask the model; supersedes every earlier request."""
@@ -75,7 +108,7 @@ class PredictionWorker(QObject):
         """Deliver nothing any more and end the thread as soon as what runs has ended. Does not wait."""
         with self._changed:
             self._stopped = True
-            self._loader = self._job = self._model = None
+            self._loader = self._job = self._model = self._earlier = None
             self._changed.notify()
 
     @property
@@ -116,17 +149,33 @@ class PredictionWorker(QObject):
         model: Any = None
         error: Exception | None = None
         try:
-            model = loader()
+            model = loader(self._meter(number))
         except Exception as failure:  # whatever it is, the user hears of it
             error = failure
         with self._changed:
             if self._stopped or number != self._loads:
                 return
             self._model, self._load_error = model, error
+            self._earlier = model or self._earlier
         if error is None:
             self._emit(self.loaded, model)
         else:
             self._emit(self.load_failed, error)
+
+    def _meter(self, number: int) -> Progress:
+        """Progress of one load: says how far it is, and stops it once another model is wanted."""
+        last = -1
+
+        def progress(done: int, total: int) -> None:
+            nonlocal last
+            if self._stopped or number != self._loads:
+                raise LoadCancelledError
+            step = _STEPS * done // total if total else done >> 20
+            if step != last:
+                last = step
+                self._emit(self.progressed, done, total)
+
+        return progress
 
     def _predict(self, job: tuple[int, Job], model: Any, error: Exception | None, number: int) -> None:
         serial, ask = job

@@ -1,0 +1,101 @@
+"""Layers and planes as a saved session names them, and the way back: from the names to the layers of a viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError, OutputError
+from ..session.recovery import Recovered, RecoveredTarget
+from .label_pixels import LayerPixels
+from .object_table import record, store
+from .placement import plain, same_place
+from .planes import Plane, layer_shape
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+
+    from .workbench import Workbench
+
+
+def describe(key: Hashable) -> dict[str, Any]:
+    """A place of the session, ``(image, Plane)``, or a target, a Labels layer, as JSON."""
+    if isinstance(key, tuple):
+        image, plane = key
+        return {**_layer(image), "axes": list(plane.axes), "index": list(plane.index)}
+    return _layer(key)
+
+
+def place_named(name: Any, image: Image) -> tuple[Image, Plane]:
+    """The plane that `describe` named, on an image.
+
+    Raises
+    ------
+    DataError
+        If the name makes no sense, or is none of this image's planes.
+    """
+    try:
+        axes, index = tuple(int(axis) for axis in name["axes"]), tuple(int(value) for value in name["index"])
+    except (KeyError, TypeError, ValueError):
+        raise DataError("The saved session names a plane in a way that cannot be read.") from None
+    extents = layer_shape(image)
+    fits = len(index) == image.ndim and all(0 <= value < extent for value, extent in zip(index, extents, strict=False))
+    if len(axes) != 2 or not fits or not all(0 <= axis < image.ndim for axis in axes):
+        raise DataError(f"The saved session does not fit '{image.name}'; open the image that it was made on.")
+    return image, Plane((axes[0], axes[1]), index)
+
+
+def image_of(recovered: Recovered, viewer: Any) -> Image:
+    """The image of the viewer that a session was made on: of the same shape, and of the same name if there is one.
+
+    Raises
+    ------
+    DataError
+        If it is not open.
+    """
+    from napari.layers import Image
+
+    names = [name for target in recovered.targets for name in target.places] + [d.place for d in recovered.drafts]
+    wanted = [(name.get("layer"), tuple(name.get("shape", ()))) for name in names if isinstance(name, dict)]
+    images = [plain(layer) for layer in viewer.layers if isinstance(plain(layer), Image)]
+    for name, shape in wanted:
+        fitting = [image for image in images if layer_shape(image) == shape]
+        if fitting:
+            return next((image for image in fitting if image.name == name), fitting[0])
+    name = wanted[0][0] if wanted else "that it was made on"
+    raise DataError(f"Open the image '{name}' first, then recover the session.")
+
+
+def restore(target: RecoveredTarget, image: Image, bench: Workbench) -> Labels:
+    """Write the objects of a saved session into a layer: the one of that name, else a new one.
+
+    Raises
+    ------
+    DataError, OutputError, ImageError
+        If they do not fit, or cannot be written.
+    """
+    from napari.layers import Labels
+
+    name = target.name.get("layer") if isinstance(target.name, dict) else None
+    layers = [plain(layer) for layer in bench.viewer.layers]
+    found = [layer for layer in layers if isinstance(layer, Labels) and layer.name == name and same_place(layer, image)]
+    layer = found[0] if found else bench.make_target()
+    if not found and name:
+        layer.name = name
+    pixels = LayerPixels(layer, bench.viewer.dims, highest=lambda: 0)
+    largest = max((item.label for item in target.objects(lambda place: None)), default=0)
+    if largest > pixels.largest:
+        raise OutputError(f"'{layer.name}' cannot hold label {largest}; convert its data type, then recover again.")
+    target.write(pixels, lambda place: place_named(place, image))
+    facts = {**record(layer)[0], **{item.label: item.facts for item in target.objects(lambda place: None)}}
+    store(layer, facts, target.classes or record(layer)[1])
+    return layer
+
+
+def _layer(layer: Any) -> dict[str, Any]:
+    path = getattr(getattr(layer, "source", None), "path", None)
+    return {
+        "layer": str(layer.name),
+        "shape": list(layer_shape(layer)),
+        **({} if path is None else {"path": str(path)}),
+    }

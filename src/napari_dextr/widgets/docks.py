@@ -1,0 +1,65 @@
+"""What our dock widgets have in common, and how one finds another: the Annotate widget, and the way back from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import QDockWidget, QScrollArea, QWidget
+
+
+class ScrollDock(QScrollArea):
+    """A dock widget that scrolls up and down, and lets go of the viewer once when it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._released = False
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumWidth(260)
+
+    def release(self) -> None:
+        """Let go of the viewer and of what runs. Called when the dock is closed."""
+        if not self._released:
+            self._released = True
+            self._let_go()
+
+    def _let_go(self) -> None:
+        raise NotImplementedError
+
+    def event(self, event: Any) -> bool:
+        """Notice that napari has taken the widget out of its window."""
+        handled = bool(super().event(event))
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.release()
+        return handled
+
+    def closeEvent(self, event: Any) -> None:
+        self.release()
+        super().closeEvent(event)
+
+
+def correct_in_annotate(viewer: Any, image: Any, target: Any, label: int) -> None:
+    """Open an object in the Annotate widget, which is opened where it is not."""
+    dock, annotate = viewer.window.add_plugin_dock_widget("napari-dextr", "Annotate", tabify=True)
+    dock.show()
+    dock.raise_()
+    annotate.open_object(image, target, label)
+
+
+def tell_annotate(viewer: Any, target: Any) -> None:
+    """Let an open Annotate widget hear that there are other objects in a layer (None: there is no layer)."""
+    docked = getattr(getattr(viewer, "window", None), "dock_widgets", {})
+    for widget in dict(docked).values():
+        reload = getattr(getattr(widget, "controller", None), "reload_objects", None)
+        if reload is not None and target is not None:
+            reload(target)
+
+
+def come_forward(widget: QWidget) -> None:
+    """Bring the dock of a widget to the front, where it has one."""
+    dock = widget.parentWidget()
+    if isinstance(dock, QDockWidget):
+        dock.show()
+        dock.raise_()

@@ -1,0 +1,212 @@
+"""Accepted objects: accepting, going back to them, deleting, classes, and the table that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from ..errors import DextrError, PromptError
+from ..napari_io import object_table
+from ..napari_io.label_layers import colour_by_class
+from ..napari_io.placement import plain
+from ..session import Session
+from .notices import Notices
+
+if TYPE_CHECKING:
+    from ..napari_io.target import Target
+    from ..session.history import Change
+
+_TABLE_DELAY = 200  # milliseconds: fast annotators fill the table once for several objects
+
+
+class ObjectDesk(QObject):
+    """The objects of the target, by their labels.
+
+    Signals
+    -------
+    changed
+        Classes or objects have changed.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Any, session: Session, target: Target, notices: Notices) -> None:
+        super().__init__()
+        self._viewer, self._session, self._target, self._notices = viewer, session, target, notices
+        self._by_class = False
+        self._stale: Any = None  # layer whose table is not up to date
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_TABLE_DELAY)
+        self._timer.timeout.connect(self.show_table)
+
+    def accept(self) -> bool:
+        """Write the preview into the target, which is made where there is none; False if that cannot be done."""
+        try:
+            if self._session.segmentation is None:
+                raise PromptError("There is no preview to accept yet; click the object's four extreme points first.")
+            layer = self._target.ensure()
+            again = self._session.reopened is not None
+            label = self._session.accept().label
+            layer.selected_label = label
+        except DextrError as error:
+            self._notices.report(error)
+            return False
+        self._notices.say(f"Object {label} is {'corrected' if again else 'in'} {'in ' if again else ''}'{layer.name}'.")
+        return True
+
+    def reopen(self, label: int | None = None) -> bool:
+        """Go back to an accepted object: that under the cursor by default. False if there is none."""
+        return self._do("reopen", label)
+
+    def delete(self, label: int | None = None) -> bool:
+        """Remove an accepted object: the one that is being corrected, else that under the cursor."""
+        return self._do("delete", self._session.reopened if label is None else label)
+
+    def pointed(self) -> int | None:
+        """Label of the object under the cursor, else the label that is selected in the target; None without either."""
+        layer = self._target.layer
+        if layer is None:
+            return None
+        dims = self._viewer.dims
+        value = layer.get_value(
+            self._viewer.cursor.position,
+            view_direction=None,
+            dims_displayed=list(dims.displayed),
+            world=True,
+        )
+        value = value[-1] if isinstance(value, tuple) else value  # of a pyramid: level and label
+        label = int(value or 0)
+        if label in self._session.objects:
+            return label
+        active = plain(self._viewer.layers.selection.active)
+        chosen = int(layer.selected_label)
+        return chosen if active is layer and chosen in self._session.objects else None
+
+    @property
+    def selected(self) -> int | None:
+        """Label that is selected in the target: by hand, in the features table, or because it was accepted last."""
+        layer = self._target.layer
+        return None if layer is None else int(layer.selected_label)
+
+    # -- classes ------------------------------------------------------------------------------------------------
+
+    def set_class(self, class_id: int | None) -> None:
+        """Give the present object, and those that follow, a class; None for no class."""
+        self._try(lambda: self._session.set_class(None, class_id))
+
+    def set_class_number(self, number: int) -> None:
+        """Choose the class at a place of the list, counted from 1; nothing where there is none."""
+        classes = self._session.classes
+        if number <= len(classes):
+            self.set_class(classes[number - 1].id)
+
+    def classify(self, label: int | None = None) -> None:
+        """Give an accepted object, by default that under the cursor, the class that is chosen now."""
+        self._do("classify", label)
+
+    def next_class(self) -> None:
+        """Go to the next class of the list, after the last one to the first."""
+        ids = [item.id for item in self._session.classes]
+        if ids:
+            current = self._session.current_class
+            self.set_class(ids[(ids.index(current) + 1) % len(ids)] if current in ids else ids[0])
+
+    def add_class(self, name: str) -> None:
+        """Add a class to the list, and choose it."""
+        self._try(lambda: self._session.set_class(None, self._session.add_class(name).id))
+
+    def rename_class(self, number: int, name: str) -> None:
+        """Give a class another name."""
+        self._try(lambda: self._session.rename_class(number, name))
+
+    def recolour_class(self, number: int, colour: str) -> None:
+        """Give a class another colour."""
+        self._try(lambda: self._session.recolour_class(number, colour))
+
+    def remove_class(self, number: int) -> None:
+        """Take a class out of the list; its objects have none then."""
+        self._try(lambda: self._session.remove_class(number))
+
+    def settle(self) -> None:
+        """Take over the labels in use of a large layer, once they are known."""
+        self._try(self._target.settle)
+
+    def set_colours(self, by_class: bool) -> None:
+        """Show objects in the colours of their classes, or in napari's own."""
+        self._by_class = by_class
+        layer = self._target.layer
+        if layer is not None:
+            self._colour(layer)
+
+    # -- the record ---------------------------------------------------------------------------------------------
+
+    def follow(self, change: Change) -> None:
+        """Bring the layer's record up to date with a change of the session, and its table a moment later."""
+        layer = self._target.layer
+        if layer is None or not (change.objects or change.classes) or change.target not in (None, layer):
+            return
+        objects = self._session.objects
+        changed = {label: objects[label].facts if label in objects else None for label in change.objects}
+        object_table.note(layer, changed, self._session.classes)
+        self._stale = layer
+        self._timer.start()
+        self.changed.emit()
+
+    def show_table(self) -> None:
+        """Fill the features table of the target, if it is out of date."""
+        layer, self._stale = self._stale, None
+        self._timer.stop()
+        if layer is None or layer is not self._target.layer:
+            return
+        facts = {label: item.facts for label, item in self._session.objects.items()}
+        areas: dict[int, int] = {}
+        for label in facts:
+            try:
+                areas[label] = self._session.area(label)
+            except DextrError:  # the layer cannot be read from the present image: it keeps the numbers it has
+                break
+        object_table.show(layer, facts, self._session.classes, areas)
+        if self._by_class:
+            self._colour(layer)
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _colour(self, layer: Any) -> None:
+        colours = None
+        if self._by_class:
+            known: dict[int | None, str] = {item.id: item.colour for item in self._session.classes}
+            pairs = ((label, known.get(item.facts.class_id)) for label, item in self._session.objects.items())
+            colours = {label: colour for label, colour in pairs if colour is not None}
+        colour_by_class(layer, colours)
+
+    def _try(self, change: Callable[[], Any]) -> None:
+        try:
+            change()
+        except DextrError as error:
+            self._notices.report(error)
+        self.changed.emit()
+
+    def _do(self, what: str, label: int | None) -> bool:
+        try:
+            label = self.pointed() if label is None else label
+            if label is None:
+                raise PromptError(f"Point at an accepted object to {what} it, or select its label in the Labels layer.")
+            if what == "classify":
+                self._session.set_class(label, self._session.current_class)
+            else:
+                getattr(self._session, what)(label)
+        except DextrError as error:
+            self._notices.report(error)
+            return False
+        if what == "delete":
+            self._notices.say(f"Object {label} is deleted; Undo brings it back.")
+        elif what == "classify":
+            names = {item.id: item.name for item in self._session.classes}
+            name = names.get(self._session.objects[label].facts.class_id or 0)
+            self._notices.say(f"Object {label} is of class '{name}'." if name else f"Object {label} has no class.")
+        else:
+            self._notices.clear()
+        return True

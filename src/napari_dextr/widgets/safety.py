@@ -1,0 +1,157 @@
+"""Autosave, and the offer to go on where a crash ended the work."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFrame, QGridLayout, QLabel
+
+from ..errors import DextrError
+from ..models.download import cache_folder
+from ..napari_io.saved_session import describe, image_of, place_named, restore
+from ..session.autosave import Journal
+from ..session.recovery import Found, dismiss, recover, recoverable
+from .panels import make_button
+
+if TYPE_CHECKING:
+    from ..session.history import Change
+    from .controller import AnnotateController
+
+
+def sessions_folder() -> Path:
+    """Where the journals of sessions are kept."""
+    return cache_folder() / "sessions"
+
+
+class Safety(QObject):
+    """Keeps the journal of a session, and finds those that crashed sessions left behind.
+
+    The journal begins with the first thing that is done; a session without any leaves no file.
+
+    Signals
+    -------
+    changed
+        Sessions were found, or the journal begins, or it has a problem.
+    """
+
+    changed = Signal()
+    _looked = Signal(object)
+
+    def __init__(self, do: AnnotateController, folder: Path, *, on: bool = True) -> None:
+        super().__init__()
+        self.found: list[Found] = []
+        self.journal: Journal | None = None
+        self._do = do
+        self._folder = folder
+        self._on = on
+        self._closed = False
+        self._looked.connect(self._on_looked)
+        if on:
+            do.session.watch(self._begin)
+            threading.Thread(target=self._look, name="napari-dextr recovery", daemon=True).start()
+
+    @property
+    def text(self) -> str:
+        """State of the autosave in words."""
+        if not self._on:
+            return "Autosave is off"
+        if self.journal is None:
+            return "Autosave: nothing to save yet"
+        return f"Autosave: {self.journal.problem}" if self.journal.problem else "Autosave: everything is saved"
+
+    def recover(self) -> None:
+        """Bring back what the newest of the sessions found had done; what cannot be done is said in the widget."""
+        if not self.found:
+            return
+        do, found = self._do, self.found[0]
+        try:
+            saved = recover(found.path)
+            image = image_of(saved, do.viewer)
+            do.set_image(image)
+            do.set_target(None)
+            for target in saved.targets:
+                do.set_target(restore(target, image, do.bench))
+            for draft in saved.drafts:
+                if draft.correcting is None:
+                    do.session.go_to(place_named(draft.place, image))
+                    do.session.set_prompt(draft.marks, draft.box)
+        except DextrError as error:
+            do.notices.report(error)
+            return
+        do.show_place()
+        if self.journal is None:
+            self._begin()
+        if self.journal is not None:
+            self.journal.rewrite()  # it has not seen the pixels that were restored
+        do.notices.say(f"{saved.objects} object{'s' if saved.objects != 1 else ''} recovered.")
+        self.forget()
+
+    def forget(self) -> None:
+        """Throw the newest of the sessions found away."""
+        if self.found:
+            dismiss(self.found.pop(0).path)
+            self.changed.emit()
+
+    def close(self) -> None:
+        """End in good order: nothing is left to recover."""
+        if self._closed:
+            return
+        self._closed = True
+        if self.journal is not None:
+            self.journal.close(keep=False)
+        elif self._on:
+            self._do.session.unwatch(self._begin)
+
+    def _begin(self, change: Change | None = None) -> None:
+        self._do.session.unwatch(self._begin)
+        self.journal = Journal(self._folder, self._do.session, describe)
+        self.changed.emit()
+
+    def _look(self) -> None:
+        """In a thread: journals can be long."""
+        try:
+            found = recoverable(self._folder)
+        except (DextrError, OSError):
+            found = []
+        if found and not self._closed:
+            self._tell(found)
+
+    def _tell(self, found: Any) -> None:
+        try:
+            self._looked.emit(found)
+        except RuntimeError:  # Qt has deleted this object together with the window
+            self._closed = True
+
+    def _on_looked(self, found: list[Found]) -> None:
+        self.found = found
+        self.changed.emit()
+
+
+class RecoveryPanel(QFrame):
+    """The offer to recover a session; hidden while there is nothing to offer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.recover = make_button("Recover", "Write the objects into a Labels layer, and bring back the points")
+        self.forget = make_button("Throw away", "Remove the saved session for good")
+        grid = QGridLayout(self)
+        grid.addWidget(self.text, 0, 0, 1, 2)
+        grid.addWidget(self.recover, 1, 0)
+        grid.addWidget(self.forget, 1, 1)
+        self.hide()
+
+    def show_found(self, found: list[Found]) -> None:
+        """Show the newest session that was found."""
+        self.setVisible(bool(found))
+        if found:
+            count = found[0].objects
+            when = found[0].changed.astimezone().strftime("%d %B, %H:%M")
+            self.text.setText(
+                f"napari ended unexpectedly on {when}, with {count} object{'s' if count != 1 else ''} annotated here."
+            )

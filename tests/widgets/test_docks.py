@@ -1,0 +1,62 @@
+"""Other docks of the viewer."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+from napari_dextr.widgets.docks import ScrollDock, come_forward, correct_in_annotate, tell_annotate
+
+
+def test_an_open_annotate_widget_is_told_and_others_are_not() -> None:
+    heard: list[Any] = []
+    annotate = SimpleNamespace(controller=SimpleNamespace(reload_objects=heard.append))
+    window = SimpleNamespace(dock_widgets={"Annotate": annotate, "other": object()})
+    tell_annotate(SimpleNamespace(window=window), "labels")
+    tell_annotate(SimpleNamespace(window=window), None)
+    tell_annotate(object(), "labels")
+    assert heard == ["labels"]
+
+
+def test_an_object_is_opened_in_a_dock_that_is_shown() -> None:
+    calls: list[Any] = []
+    dock = SimpleNamespace(show=lambda: calls.append("show"), raise_=lambda: calls.append("raise"))
+    annotate = SimpleNamespace(open_object=lambda *arguments: calls.append(arguments))
+    window = SimpleNamespace(add_plugin_dock_widget=lambda *_, **__: (dock, annotate))
+    correct_in_annotate(SimpleNamespace(window=window), "image", "labels", 3)
+    assert calls == ["show", "raise", ("image", "labels", 3)]
+
+
+def test_a_dock_comes_forward(qtbot: Any) -> None:
+    window, widget = QMainWindow(), QWidget()
+    qtbot.addWidget(window)
+    dock = QDockWidget(window)
+    dock.setWidget(widget)
+    window.show()
+    dock.hide()
+    come_forward(widget)
+    assert dock.isVisible()
+    come_forward(QWidget())  # without a dock there is nothing to do
+
+
+def test_a_dock_lets_go_once_when_it_is_closed_or_taken_out(qtbot: Any) -> None:
+    class Dock(ScrollDock):
+        ended = 0
+
+        def _let_go(self) -> None:
+            self.ended += 1
+
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    taken, closed = Dock(), Dock()
+    window.setCentralWidget(taken)
+    window.takeCentralWidget()
+    assert taken.ended == 1
+    taken.close()
+    assert taken.ended == 1
+    qtbot.addWidget(closed)
+    closed.close()
+    closed.release()
+    assert closed.ended == 1

@@ -1,0 +1,122 @@
+"""Autosave, and recovery after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_dextr.widgets.controller import AnnotateController
+from napari_dextr.widgets.safety import RecoveryPanel, Safety
+
+POINTS = [(5.0, 12.0), (14.0, 4.0), (24.0, 13.0), (13.0, 22.0)]
+
+
+class Rig:
+    def __init__(self, load: Callable[..., Any], folder: Path, *, on: bool = True) -> None:
+        self.viewer = ViewerModel()
+        self.do = AnnotateController(self.viewer, load=load)
+        self.safety = Safety(self.do, folder, on=on)
+        self.do.set_model("fake", "cpu")
+
+    def open(self, name: str = "cells") -> None:
+        self.do.set_image(self.viewer.add_image(np.zeros((3, 40, 50), np.uint8), name=name))
+        self.viewer.dims.set_current_step(0, 1)
+
+    def annotate(self, qtbot: Any) -> None:
+        assert self.do.bench.clicks is not None
+        for point in POINTS:
+            self.do.bench.clicks.layer.add([1, *point])
+        qtbot.waitUntil(lambda: self.do.session.segmentation is not None)
+        self.do.accept()
+
+    def crash(self) -> None:
+        """Let go of the journal's lock, as the system does when a process dies; say nothing more."""
+        journal = self.safety.journal
+        assert journal is not None
+        self.do.session.unwatch(journal._on_change)
+        journal._close_file()
+        journal._lock.release()
+
+
+@pytest.fixture
+def make(qtbot: Any, load: Callable[..., Any], tmp_path: Path) -> Iterator[Callable[..., Rig]]:
+    rigs: list[Rig] = []
+
+    def maker(**options: Any) -> Rig:
+        rigs.append(Rig(load, tmp_path / "sessions", **options))
+        return rigs[-1]
+
+    yield maker
+    for rig in rigs:
+        rig.safety.close()
+        rig.do.close()
+    qtbot.waitUntil(lambda: not any(rig.do.model.running for rig in rigs))
+
+
+def test_a_good_end_leaves_nothing(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
+    rig = make()
+    assert "nothing to save" in rig.safety.text
+    rig.open()
+    rig.annotate(qtbot)
+    assert "everything is saved" in rig.safety.text
+    assert list((tmp_path / "sessions").iterdir())
+    rig.safety.close()
+    assert not [path for path in (tmp_path / "sessions").iterdir() if path.stat().st_size]
+
+
+def test_switched_off_it_writes_nothing(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
+    rig = make(on=False)
+    rig.open()
+    rig.annotate(qtbot)
+    assert rig.safety.text == "Autosave is off"
+    assert not (tmp_path / "sessions").exists()
+
+
+def test_what_a_crash_ended_is_offered_and_recovered(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    assert rig.do.target.layer is not None
+    before = np.array(rig.do.target.layer.data)
+    assert rig.do.bench.clicks is not None
+    rig.do.bench.clicks.layer.add([1, 30, 30])
+    rig.crash()
+
+    again = make()
+    qtbot.waitUntil(lambda: bool(again.safety.found))
+    panel = RecoveryPanel()
+    qtbot.addWidget(panel)
+    panel.show_found(again.safety.found)
+    assert "1 object annotated" in panel.text.text()
+    again.safety.recover()
+    assert "Open the image 'cells' first" in again.do.status.text or again.do.notices.problem is not None
+    again.open("renamed since")
+    again.safety.recover()
+    assert again.do.target.layer is not None
+    np.testing.assert_array_equal(again.do.target.layer.data, before)
+    assert list(again.do.session.objects) == [1]
+    assert [mark.row for mark in again.do.session.marks] == [30]
+    assert again.viewer.dims.current_step[0] == 1
+    assert again.safety.found == []
+    again.do.reopen(1)
+    assert again.do.session.reopened == 1
+    panel.show_found(again.safety.found)
+    assert panel.isHidden()
+
+
+def test_a_session_can_be_thrown_away(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    rig.crash()
+    again = make()
+    qtbot.waitUntil(lambda: bool(again.safety.found))
+    again.safety.forget()
+    again.safety.forget()
+    again.safety.recover()
+    assert again.safety.found == []
