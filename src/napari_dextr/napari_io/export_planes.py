@@ -1,0 +1,113 @@
+"""Labels layers as the planes that the writers of files take, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from ..coco import NAMESPACE, ImageLabels
+from ..errors import DataError
+from ..objects import ObjectClass
+from .export_images import Pictures
+from .export_source import LabelSource
+from .object_table import KEY, record, store
+
+STACK = "stack"
+"""Key, in the namespaced facts of an image, of what is known of the layer that it is a plane of."""
+
+
+def image_labels(
+    sources: Sequence[LabelSource],
+    pictures: Pictures,
+    *,
+    with_empty: bool = False,
+    tell: Callable[[tuple[int, int]], None] = lambda _: None,
+) -> Iterator[ImageLabels]:
+    """Every plane of some Labels layers, read when it is asked for; one plane is in memory at a time.
+
+    Parameters
+    ----------
+    sources : sequence of LabelSource
+    pictures : Pictures
+        Names the images, and writes them.
+    with_empty : bool
+        Planes without objects too: pictures in which there is nothing to find. Planes whose objects have all been
+        deleted since the last export always come.
+    tell : callable
+        Called with (planes done, planes in all); may raise to stop.
+
+    Raises
+    ------
+    OutputError
+        If a picture cannot be written.
+    """
+    total, done = sum(source.planes for source in sources), 0
+    for source in sources:
+        stack = {NAMESPACE: {STACK: {**source.place, "extents": list(source.extents)}}}
+        for index in source.indices():
+            tell((done, total))
+            done += 1
+            values, ids = source.read(index), pictures.ids(source, index)
+            if not (with_empty or ids or values.any()):
+                continue
+            picture = pictures.place(source, index)
+            yield ImageLabels(
+                picture.file_name,
+                values,
+                facts=source.facts_on(index),
+                layer=source.name,
+                ids=ids,
+                source=picture.stack,
+                plane=index,
+                axes=source.axes,
+                crowds=source.crowds,
+                extra=stack,
+            )
+    tell((total, total))
+
+
+def joined_classes(sources: Sequence[LabelSource]) -> list[ObjectClass]:
+    """Classes of all layers, in the order of their numbers; one class "object" where they have none.
+
+    Raises
+    ------
+    DataError
+        Where two layers give one number to different classes.
+    """
+    classes: dict[int, ObjectClass] = {}
+    for source in sources:
+        for entry in source.classes:
+            known = classes.setdefault(entry.id, entry)
+            if known.name != entry.name:
+                raise DataError(
+                    f"Class {entry.id} is '{known.name}' in one Labels layer and '{entry.name}' in "
+                    f"'{source.name}'; rename one, or export the layers to files of their own."
+                )
+    return [classes[number] for number in sorted(classes)] or [ObjectClass(1, "object", "#00e5ff")]
+
+
+def keep_numbers(
+    source: LabelSource,
+    pictures: Pictures,
+    ids: Mapping[tuple[str, str], Mapping[int, int]],
+    classes: Sequence[ObjectClass],
+) -> None:
+    """Note in a Labels layer what its objects and planes are called in the file, so that they keep it next time.
+
+    Parameters
+    ----------
+    source : LabelSource
+        What was exported.
+    pictures : Pictures
+        That named its planes.
+    ids : mapping of (file name, layer) to mapping of label to number
+        What the writer returned.
+    classes : sequence of ObjectClass
+        As they were written, with new names.
+    """
+    entries = pictures.entries(source)
+    metadata = source.layer.metadata.setdefault(KEY, {})
+    numbers = {str(entry["file_name"]): dict(ids.get((entry["file_name"], source.name), {})) for entry in entries}
+    metadata["coco"] = {**source.coco, "file": str(pictures.path), "images": entries, "ids": numbers}
+    if source.classes and list(classes) != list(source.classes):
+        facts, _ = record(source.layer)
+        store(source.layer, facts, classes)

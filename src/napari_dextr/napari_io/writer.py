@@ -1,0 +1,76 @@
+"""File > Save: the selected Labels layers as a COCO file, their images beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from napari import current_viewer
+from napari.utils.notifications import show_info
+
+from ..coco import export_coco
+from ..errors import DextrError, OutputError
+from .export_images import Pictures
+from .export_planes import image_labels, joined_classes
+from .export_source import LabelSource, file_of, image_of, label_source
+from .placement import plain
+
+FullLayerData = tuple[Any, dict[str, Any], str]
+
+
+def write_layers(path: str, layer_data: list[FullLayerData]) -> list[str]:
+    """Write Labels layers into a COCO file; entries that others made in an existing file stay.
+
+    The Image layer of the same size among the layers becomes the image of a Labels layer: a file below the folder of
+    `path` is referred to, anything else is written as PNG into the folder ``images`` beside it. Marks and classes
+    come from the record of the Labels layer; Points and Shapes layers hold nothing that it lacks.
+
+    Raises
+    ------
+    OutputError
+        If there are no labels, or they cannot be written.
+    """
+    try:
+        return _write(Path(path), layer_data)
+    except ValueError as error:  # napari takes these for "no plugin can write this"
+        if isinstance(error, DextrError):
+            raise OutputError(str(error)) from error
+        raise
+
+
+def _write(target: Path, layer_data: list[FullLayerData]) -> list[str]:
+    from napari.layers import Image, Labels, Layer
+
+    layers = [Layer.create(*entry) for entry in layer_data if entry[2] in {"image", "labels"}]
+    labels = [layer for layer in layers if isinstance(layer, Labels)]
+    if not labels:
+        raise OutputError("There is no Labels layer among the layers to save; COCO files hold the objects of labels.")
+    images = [layer for layer in layers if isinstance(layer, Image)]
+    sources = [_with_file(label_source(layer, image_of(layer, [*images, layer]))) for layer in labels]
+    pictures = Pictures(target)
+    try:
+        report = export_coco(target, image_labels(sources, pictures), joined_classes(sources))
+    except BaseException:
+        pictures.discard()
+        raise
+    planes = {source.key(index) for source in sources for index in source.indices()}
+    left = len(planes) - len({file_name for file_name, _ in report.ids})
+    if left and not all(map(pictures.come_back, sources)):
+        show_info(
+            f"{left} plane{'s' if left > 1 else ''} without objects left out: black when '{target.name}' is opened. To "
+            "keep them, use the Export COCO widget."
+        )
+    return [str(target), *map(str, pictures.written)]
+
+
+def _with_file(source: LabelSource) -> LabelSource:
+    """With the file that the image was opened from, which napari does not hand to writers."""
+    viewer: Any = current_viewer()
+    if source.image is None or viewer is None:
+        return source
+    for layer in map(plain, viewer.layers):
+        data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+        if data is source.image.array:
+            return replace(source, image=replace(source.image, path=file_of(layer)))
+    return source

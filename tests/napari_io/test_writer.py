@@ -1,0 +1,152 @@
+"""File > Save, and the way back: nothing that was annotated is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
+from napari.layers._source import layer_source
+from npe2 import PluginManager
+
+from napari_dextr.errors import OutputError
+from napari_dextr.napari_io.object_table import record, store
+from napari_dextr.napari_io.reader import read_layers
+from napari_dextr.napari_io.writer import write_layers
+from napari_dextr.objects import ObjectClass, ObjectFacts
+
+Annotate = Callable[[], tuple[ViewerModel, Any, Any]]
+
+
+def saved(viewer: ViewerModel, path: Path) -> list[str]:
+    return write_layers(str(path), [layer.as_layer_data_tuple() for layer in viewer.layers])
+
+
+def back(path: Path) -> dict[str, tuple[Any, dict[str, Any]]]:
+    return {kind: (data, options) for data, options, kind in read_layers(str(path))}
+
+
+def test_annotate_save_open_is_the_same(tmp_path: Path, annotate: Annotate) -> None:
+    viewer, image, labels = annotate()
+    path = tmp_path / "annotations.json"
+    written = saved(viewer, path)
+    assert written[0] == str(path)
+    assert [Path(name).name for name in written[1:]] == ["cells_z1.png", "cells_z3.png"]
+    layers = back(path)
+    data, options = layers["labels"]
+    np.testing.assert_array_equal(data, labels.data)
+    assert options["name"] == "mine"
+    np.testing.assert_allclose(options["scale"], labels.scale)
+    np.testing.assert_allclose(options["translate"], labels.translate)
+    again = Labels(data, metadata=options["metadata"], features=options["features"])
+    assert record(again) == record(labels)
+    assert list(options["features"]["class"]) == ["debris", "nucleus", "nucleus"]
+    np.testing.assert_array_equal(np.asarray(layers["image"][0])[[1, 3]], image.data[[1, 3]])
+    np.testing.assert_array_equal(layers["points"][0], [(1, 5, 8.5), (1, 7, 5), (1, 7, 12)])
+    assert list(layers["points"][1]["features"]["kind"]) == ["extreme", "extreme", "inside"]
+
+
+def test_ids_stay_over_save_open_change_save(tmp_path: Path, annotate: Annotate) -> None:
+    viewer, _, _ = annotate()
+    path = tmp_path / "annotations.json"
+    saved(viewer, path)
+    before = {entry["napari_dextr"]["label"]: entry["id"] for entry in json.loads(path.read_text())["annotations"]}
+    second = ViewerModel()
+    for data, options, kind in read_layers(str(path)):
+        getattr(second, f"add_{kind}")(data, **options)
+    labels = second.layers["mine"]
+    labels.data[labels.data == 9] = 0  # the only object of its plane is deleted
+    labels.data[0, 0:4, 0:4] = 12
+    saved(second, path)
+    document = json.loads(path.read_text())
+    after = {entry["napari_dextr"]["label"]: entry["id"] for entry in document["annotations"]}
+    assert set(after) == {3, 7, 12}
+    assert {label: after[label] for label in (3, 7)} == {label: before[label] for label in (3, 7)}
+    assert {entry["napari_dextr"]["source"] for entry in document["images"]} == {"cells"}
+    np.testing.assert_array_equal(back(path)["labels"][0], labels.data)
+
+
+def test_entries_of_others_stay(tmp_path: Path, annotate: Annotate) -> None:
+    viewer, _, _ = annotate()
+    path = tmp_path / "annotations.json"
+    theirs = {
+        "images": [{"id": 5, "file_name": "theirs.png", "height": 4, "width": 4}],
+        "annotations": [
+            {"id": 8, "image_id": 5, "category_id": 1, "bbox": [0, 0, 2, 2], "area": 4, "iscrowd": 0, "mood": "good"}
+        ],
+        "categories": [{"id": 1, "name": "nucleus"}],
+    }
+    path.write_text(json.dumps(theirs))
+    saved(viewer, path)
+    document = json.loads(path.read_text())
+    assert theirs["annotations"][0] in document["annotations"]
+    assert theirs["images"][0] in document["images"]
+    assert len(document["annotations"]) == 4
+
+
+def test_without_labels_there_is_nothing_to_save(tmp_path: Path) -> None:
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((8, 8)))
+    with pytest.raises(OutputError, match="no Labels layer"):
+        saved(viewer, tmp_path / "a.json")
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_what_cannot_be_exported_is_said(tmp_path: Path) -> None:
+    viewer = ViewerModel()
+    for number, name in ((1, "cell"), (1, "nucleus")):
+        layer = viewer.add_labels(np.ones((8, 8), np.uint8), name=name)
+        store(layer, {1: ObjectFacts(class_id=number)}, [ObjectClass(number, name, "#123456")])
+    with pytest.raises(OutputError, match="Class 1 is 'cell' in one Labels layer"):  # no ValueError: napari swallows it
+        saved(viewer, tmp_path / "a.json")
+
+
+def test_through_napari(tmp_path: Path, annotate: Annotate) -> None:
+    PluginManager.instance().discover()
+    viewer, _, labels = annotate()
+    path = tmp_path / "annotations.json"
+    viewer.layers.save(str(path), plugin="napari-dextr")
+    assert json.loads(path.read_text())["annotations"]
+    second = ViewerModel()
+    second.open(str(path), plugin="napari-dextr")
+    assert [layer.name for layer in second.layers] == ["cells", "mine", "cells marks"]
+    np.testing.assert_array_equal(second.layers["mine"].data, labels.data)
+    second.open(str(path), plugin=None)  # napari finds the reader by itself
+    assert len(second.layers) == 6
+
+
+def test_a_stack_that_lies_in_the_folder_comes_back_whole(
+    tmp_path: Path, annotate: Annotate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer, image, _ = annotate()
+    tifffile.imwrite(tmp_path / "cells.tif", image.data, photometric="minisblack")
+    with layer_source(path=str(tmp_path / "cells.tif")):
+        opened = Image(image.data, name="cells", scale=image.scale, translate=image.translate)
+    viewer.layers.remove(image)
+    viewer.layers.insert(0, opened)
+    monkeypatch.setattr("napari_dextr.napari_io.writer.current_viewer", lambda: viewer)
+    path = tmp_path / "annotations.json"
+    saved(viewer, path)
+    assert json.loads(path.read_text())["images"][0]["napari_dextr"]["source"] == "cells.tif"
+    np.testing.assert_array_equal(back(path)["image"][0], image.data)
+
+
+def test_planes_that_are_left_out_are_told_when_saved_and_when_opened(
+    tmp_path: Path, annotate: Annotate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer, image, _ = annotate()
+    said: list[str] = []
+    monkeypatch.setattr("napari_dextr.napari_io.writer.show_info", said.append)
+    monkeypatch.setattr("napari_dextr.napari_io.reader.show_warning", said.append)
+    saved(viewer, tmp_path / "a.json")
+    assert "2 planes without objects left out" in said.pop()
+    pixels = np.asarray(back(tmp_path / "a.json")["image"][0])
+    assert "2 of 4 planes of 'cells' were not exported" in said.pop()
+    np.testing.assert_array_equal(pixels[[1, 3]], image.data[[1, 3]])
+    assert not pixels[[0, 2]].any()

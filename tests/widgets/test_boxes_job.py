@@ -1,0 +1,205 @@
+"""A run over all boxes, in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_dextr.errors import DextrError, ImageError
+from napari_dextr.napari_io.object_table import record, store
+from napari_dextr.widgets import boxes_job
+from napari_dextr.widgets.boxes_job import BoxesJob, fitting_image
+
+
+@pytest.fixture
+def many(segmenter: Any) -> Any:
+    """The model without a network, asked for many."""
+
+    def segment_many(image: Any, prompts: Any, *, batch: int = 8, channels: Any = None, limits: Any = None) -> Any:
+        return [segmenter.segment(image, prompt, limits=limits) for prompt in prompts]
+
+    segmenter.segment_many = segment_many
+    segmenter.model_hash = "abc"
+    return segmenter
+
+
+@pytest.fixture
+def made(qtbot: Any, many: Any) -> Iterator[tuple[ViewerModel, BoxesJob]]:
+    viewer = ViewerModel()
+
+    def load(source: str, device: str, progress: Callable[[int, int], None]) -> Any:
+        progress(1, 2)
+        if source == "broken":
+            raise DextrError("This model is broken; choose another one.")
+        if source == "odd":
+            raise RuntimeError("CUDA error")
+        return many
+
+    job = BoxesJob(viewer, load)
+    yield viewer, job
+    many.gate.set()
+    job.stop()
+
+
+def boxes(viewer: ViewerModel, count: int = 3) -> tuple[Any, Any]:
+    image = viewer.add_image(np.zeros((4, 60, 200), np.uint8), scale=(2, 1, 1))
+    corners = [(9.5, 4.5), (9.5, 10.5), (20.5, 10.5), (20.5, 4.5)]
+    data = [[(number % 4, row, col + 15 * number) for row, col in corners] for number in range(count)]
+    return image, viewer.add_shapes(data, shape_type="rectangle", scale=(2, 1, 1))
+
+
+def test_every_box_becomes_an_object(qtbot: Any, made: tuple[ViewerModel, BoxesJob]) -> None:
+    viewer, job = made
+    image, shapes = boxes(viewer, 12)
+    steps: list[tuple[int, int]] = []
+    job.progressed.connect(lambda done, total: steps.append((done, total)))
+    with qtbot.waitSignal(job.ended) as caught:
+        target = job.start(shapes, image, None, "any", "auto")
+        assert job.busy
+    assert caught.args[1] == "done"
+    assert "12 objects in 'DEXTR labels'" in caught.args[0]
+    assert steps[0] == (0, 0)
+    assert steps[-1] == (12, 12)
+    assert any(layer is target for layer in viewer.layers)
+    assert sorted(np.unique(target.data)) == list(range(13))
+    facts, _ = record(target)
+    assert len(facts) == 12
+    assert facts[1].model_hash == "abc"
+    np.testing.assert_allclose(target.scale, image.scale)
+
+
+def test_small_boxes_come_before_the_large_one_around_them(qtbot: Any, made: tuple[ViewerModel, BoxesJob]) -> None:
+    viewer, job = made
+    image = viewer.add_image(np.zeros((60, 60), np.uint8))
+    large, small = [(0, 0), (0, 50), (50, 50), (50, 0)], [(9.5, 9.5), (9.5, 20.5), (20.5, 20.5), (20.5, 9.5)]
+    shapes = viewer.add_shapes([large, small], shape_type="rectangle")
+    with qtbot.waitSignal(job.ended):
+        target = job.start(shapes, image, None, "any", "auto")
+    inside = target.data[10:21, 10:21]
+    assert (inside == inside[0, 0]).all()
+    assert target.data[30, 30] not in (0, inside[0, 0])
+
+
+def test_cancelling_keeps_what_was_found(qtbot: Any, made: tuple[ViewerModel, BoxesJob], many: Any) -> None:
+    viewer, job = made
+    image, shapes = boxes(viewer, 12)
+    many.gate.clear()
+    with qtbot.waitSignal(job.ended) as caught:
+        job.start(shapes, image, None, "any", "auto")
+        qtbot.waitUntil(many.entered.is_set)
+        job.cancel()
+        many.gate.set()
+    assert caught.args[0].startswith("Cancelled.")
+    assert caught.args[1] == "warning"
+    assert len(job.rows) < 12
+
+
+@pytest.mark.parametrize(("source", "said"), [("broken", "choose another one"), ("odd", "failed unexpectedly")])
+def test_a_model_that_cannot_be_loaded_is_said(
+    qtbot: Any, made: tuple[ViewerModel, BoxesJob], source: str, said: str
+) -> None:
+    viewer, job = made
+    image, shapes = boxes(viewer)
+    with qtbot.waitSignal(job.ended) as caught:
+        job.start(shapes, image, None, source, "auto")
+    assert said in caught.args[0]
+    assert caught.args[1] == "error"
+    assert not job.busy
+    assert len(viewer.layers) == 2  # the new Labels layer has gone again
+
+
+def test_a_layer_that_was_there_stays_when_the_model_cannot_be_loaded(
+    qtbot: Any, made: tuple[ViewerModel, BoxesJob]
+) -> None:
+    viewer, job = made
+    image, shapes = boxes(viewer)
+    target = viewer.add_labels(np.zeros((4, 60, 200), np.uint8), scale=(2, 1, 1))
+    with qtbot.waitSignal(job.ended):
+        job.start(shapes, image, target, "broken", "auto")
+    assert any(layer is target for layer in viewer.layers)
+
+
+def test_boxes_that_all_lie_elsewhere_are_said_and_leave_no_layer(
+    qtbot: Any, made: tuple[ViewerModel, BoxesJob]
+) -> None:
+    viewer, job = made
+    image = viewer.add_image(np.zeros((20, 20), np.uint8))
+    shapes = viewer.add_shapes([[(90, 90), (90, 99), (99, 99), (99, 90)]], shape_type="rectangle", name="far")
+    with qtbot.waitSignal(job.ended) as caught:
+        job.start(shapes, image, None, "any", "auto")
+    assert "'far' holds no box that can be used. Number 1" in caught.args[0]
+    assert len(viewer.layers) == 2
+
+
+def test_answers_that_come_in_a_flood_let_the_viewer_breathe(
+    qtbot: Any, made: tuple[ViewerModel, BoxesJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boxes_job, "_SLICE", 0.0)  # every piece of news wants a turn of its own
+    monkeypatch.setattr(boxes_job, "_SHOWN", 0.0)
+    viewer, job = made
+    image, shapes = boxes(viewer, 12)
+    turns: list[int] = []
+    job.added.connect(lambda: turns.append(len(job.rows)))
+    with qtbot.waitSignal(job.ended) as caught:
+        job.start(shapes, image, None, "any", "auto")
+    assert caught.args[1] == "done"
+    assert len(job.rows) == 12
+    assert turns == sorted(turns)
+
+
+def test_without_boxes_nothing_begins(made: tuple[ViewerModel, BoxesJob]) -> None:
+    viewer, job = made
+    image = viewer.add_image(np.zeros((20, 20)))
+    with pytest.raises(ImageError, match="holds no box"):
+        job.start(viewer.add_shapes(), image, None, "any", "auto")
+    assert not job.busy
+    assert len(viewer.layers) == 2  # no empty Labels layer is left behind
+
+
+def test_showing_an_object(qtbot: Any, made: tuple[ViewerModel, BoxesJob]) -> None:
+    viewer, job = made
+    image, shapes = boxes(viewer)
+    with qtbot.waitSignal(job.ended):
+        target = job.start(shapes, image, None, "any", "auto")
+    row = next(row for row in job.rows if row.task.facts.plane == (2,))
+    job.show(row)
+    assert viewer.dims.point[0] == pytest.approx(4)
+    assert viewer.layers.selection.active is target
+    assert target.selected_label == row.label
+
+
+def test_corrections_elsewhere_change_the_score(qtbot: Any, made: tuple[ViewerModel, BoxesJob]) -> None:
+    viewer, job = made
+    image, shapes = boxes(viewer)
+    with qtbot.waitSignal(job.ended):
+        target = job.start(shapes, image, None, "any", "auto")
+    facts, classes = record(target)
+    facts[2] = replace(facts[2], score=0.31)
+    with qtbot.waitSignal(job.rescored):
+        store(target, facts, classes)
+    assert next(row for row in job.rows if row.label == 2).score == 0.31
+
+
+def test_a_target_that_goes_ends_the_run(qtbot: Any, made: tuple[ViewerModel, BoxesJob], many: Any) -> None:
+    viewer, job = made
+    image, shapes = boxes(viewer)
+    many.gate.clear()
+    target = job.start(shapes, image, None, "any", "auto")
+    viewer.layers.remove(target)
+    job.forget(target)
+    assert not job.busy
+    assert job.rows == []
+
+
+def test_the_image_under_the_boxes_is_found() -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(np.zeros((9, 9)), scale=(2, 2))
+    top = viewer.add_image(np.zeros((9, 9)))
+    assert fitting_image(viewer, viewer.add_shapes(ndim=2, scale=(2, 2))) is image
+    assert fitting_image(viewer, viewer.add_shapes(ndim=2, scale=(3, 3))) is top
+    assert fitting_image(ViewerModel(), None) is None

@@ -1,0 +1,207 @@
+"""The Boxes to masks widget: from boxes to a reviewed Labels layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtCore import Qt
+
+from napari_dextr.errors import DextrError
+from napari_dextr.models.registry import EMBEDDED_FILE
+from napari_dextr.napari_io.box_batch import ACCEPTED, DELETED
+from napari_dextr.widgets.boxes_to_masks import BoxesToMasksWidget
+
+CORNERS = [(9.5, 4.5), (9.5, 10.5), (20.5, 10.5), (20.5, 4.5)]
+
+
+@pytest.fixture
+def many(segmenter: Any) -> Any:
+    def segment_many(image: Any, prompts: Any, *, batch: int = 8, channels: Any = None, limits: Any = None) -> Any:
+        return [segmenter.segment(image, prompt, limits=limits) for prompt in prompts]
+
+    segmenter.segment_many = segment_many
+    return segmenter
+
+
+Load = Callable[..., Any]
+
+
+@pytest.fixture
+def take(many: Any) -> Load:
+    def load(source: str, device: str, progress: Any = None) -> Any:
+        return many
+
+    return load
+
+
+@pytest.fixture
+def made(qtbot: Any, take: Load) -> Iterator[tuple[ViewerModel, BoxesToMasksWidget]]:
+    viewer = ViewerModel()
+    widget = BoxesToMasksWidget(viewer, load=take)  # type: ignore[arg-type]
+    qtbot.addWidget(widget)
+    widget.resize(300, 800)
+    widget.show()
+    yield viewer, widget
+    widget.release()
+
+
+def fill(viewer: Any) -> Any:
+    viewer.add_image(np.zeros((4, 60, 80), np.uint8), name="stack")
+    data = [[(number, row, col + 15 * number) for row, col in CORNERS] for number in range(3)]
+    return viewer.add_shapes(data, shape_type="rectangle", name="boxes")
+
+
+def run(qtbot: Any, widget: BoxesToMasksWidget) -> None:
+    qtbot.waitUntil(lambda: widget.button.isEnabled() and widget.boxes.layer is not None)
+    widget.button.click()
+    qtbot.waitUntil(lambda: not widget.job.busy)
+
+
+def test_empty_state(made: tuple[ViewerModel, BoxesToMasksWidget]) -> None:
+    _, widget = made
+    assert "Open an image first" in widget.message.text.text()
+    for button in (widget.button, widget.accept, widget.redo, widget.delete, widget.undo):
+        assert not button.isEnabled()
+
+
+def test_run_review_and_undo(qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget]) -> None:
+    viewer, widget = made
+    fill(viewer)
+    qtbot.waitUntil(widget.button.isEnabled)
+    assert "Find masks" in widget.message.text.text()
+    run(qtbot, widget)
+    assert widget.message.kind == "done"
+    target = viewer.layers["DEXTR labels"]
+    assert widget.targets.layer is target
+    assert sorted(np.unique(target.data)) == [0, 1, 2, 3]
+    first = widget.table.current
+    assert first is not None  # it has gone to the first one by itself
+    assert viewer.dims.point[0] == first.task.plane.index[0]
+    qtbot.keyClick(widget.table, Qt.Key.Key_A)
+    second = widget.table.current
+    assert (first.state, second is not first) == (ACCEPTED, True)
+    qtbot.keyClick(widget.table, Qt.Key.Key_Delete)
+    assert second is not None
+    assert second.state == DELETED
+    assert not (target.data == second.label).any()
+    assert "1 to review" in widget.message.text.text()
+    widget.undo.click()
+    assert (target.data == second.label).any()
+    qtbot.keyClick(widget.table, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    if widget.undo.isEnabled():  # an offscreen window is never active, and shortcuts need an active one
+        widget.undo.click()
+    assert not target.data.any()
+    assert widget.table.rows.rows == []
+    assert not widget.undo.isEnabled()
+
+
+def test_all_reviewed(qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget]) -> None:
+    viewer, widget = made
+    fill(viewer)
+    run(qtbot, widget)
+    for _ in range(3):
+        widget.accept.click()
+    assert widget.message.text.text() == "✓ All objects are reviewed."
+
+
+def test_cancelling(qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget], many: Any) -> None:
+    viewer, widget = made
+    fill(viewer)
+    many.gate.clear()
+    qtbot.waitUntil(widget.button.isEnabled)
+    widget.button.click()
+    qtbot.waitUntil(many.entered.is_set)
+    assert widget.button.text() == "Cancel"
+    assert widget.bar.isVisible()
+    assert not widget.undo.isEnabled()
+    widget.button.click()
+    many.gate.set()
+    qtbot.waitUntil(lambda: not widget.job.busy)
+    assert "Cancelled." in widget.message.text.text()
+    assert widget.button.text() == "Find masks"
+
+
+def test_errors_are_sentences(qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget], many: Any) -> None:
+    viewer, widget = made
+    fill(viewer)
+    many.error = DextrError("This model is broken; choose another one.")
+    run(qtbot, widget)
+    assert widget.message.kind == "error"
+    assert "choose another one" in widget.message.text.text()
+    viewer.layers["boxes"].data = []
+    widget.button.click()
+    assert "holds no box" in widget.message.text.text()
+
+
+def test_the_object_is_opened_in_annotate(qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget]) -> None:
+    viewer, widget = made
+    fill(viewer)
+    run(qtbot, widget)
+    opened: list[Any] = []
+
+    class Dock:
+        def show(self) -> None: ...
+        def raise_(self) -> None: ...
+
+    class Annotate:
+        controller = None
+
+        def open_object(self, image: Any, target: Any, label: int) -> None:
+            opened.append((image.name, target.name, label))
+
+    class Window:
+        dock_widgets: dict[str, Any] = {}  # noqa: RUF012
+
+        def add_plugin_dock_widget(self, plugin: str, name: str, tabify: bool = False) -> Any:
+            return Dock(), Annotate()
+
+    widget._viewer = type("Viewer", (), {"window": Window(), "layers": viewer.layers})()
+    qtbot.keyClick(widget.table, Qt.Key.Key_R)
+    assert widget.table.current is not None
+    assert opened == [("stack", "DEXTR labels", widget.table.current.label)]
+
+
+def test_fits_into_a_narrow_dock(qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget]) -> None:
+    viewer, widget = made
+    fill(viewer).name = "boxes with an extraordinarily long name, as detectors give them to people"
+    assert widget.minimumSizeHint().width() <= 300
+    assert widget.widget().minimumSizeHint().width() <= 300
+
+
+def test_a_target_that_goes_empties_the_queue(qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget]) -> None:
+    viewer, widget = made
+    fill(viewer)
+    run(qtbot, widget)
+    viewer.layers.remove("DEXTR labels")
+    assert widget.table.rows.rows == []
+    qtbot.waitUntil(lambda: widget.targets.layer is None)
+
+
+@pytest.mark.screen
+@pytest.mark.skipif(not EMBEDDED_FILE.is_file(), reason="this checkout has no embedded weights yet")
+def test_coins_with_the_embedded_model(make_napari_viewer: Any, qtbot: Any) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.open_sample("napari-dextr", "coins")
+    box = [(104.5, 24.5), (104.5, 68.5), (147.5, 68.5), (147.5, 24.5)]
+    viewer.add_shapes([box], shape_type="rectangle")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-dextr", "Boxes to masks")
+    widget.models.devices.setCurrentIndex(widget.models.devices.findData("cpu"))
+    run(qtbot, widget)
+    assert widget.message.kind == "done"
+    coin = viewer.layers["DEXTR labels"].data == 1
+    rows, cols = np.mgrid[: coin.shape[0], : coin.shape[1]]
+    truth = ((rows - 126) / 21.5) ** 2 + ((cols - 46.5) / 22) ** 2 <= 1
+    assert (coin & truth).sum() / (coin | truth).sum() > 0.8
+    widget.redo.click()  # the real Annotate widget takes it
+    qtbot.waitUntil(lambda: any("Annotate" in name for name in viewer.window.dock_widgets))
+    annotate = next(each for name, each in viewer.window.dock_widgets.items() if "Annotate" in name)
+    assert annotate.controller.session.reopened == 1
+    qtbot.waitUntil(lambda: annotate.controller.session.segmentation is not None)
+    annotate.controller.accept()  # the correction comes back, and leads back to the queue
+    qtbot.waitUntil(lambda: widget.table.rows.rows[0].state == ACCEPTED)
+    assert widget.message.text.text() == "✓ All objects are reviewed."
+    viewer.window.remove_dock_widget(widget)

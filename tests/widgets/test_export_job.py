@@ -1,0 +1,166 @@
+"""Counting and writing in the background."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+
+from napari_dextr.napari_io.object_table import record, store
+from napari_dextr.objects import ObjectClass, ObjectFacts
+from napari_dextr.widgets.export_job import ExportJob, ExportPlan
+
+
+@pytest.fixture
+def pair() -> tuple[Labels, Image]:
+    data = np.zeros((3, 20, 20), np.uint16)
+    data[0, 2:8, 2:8] = 1
+    data[2, 3:9, 3:9] = 2
+    labels = Labels(data, name="labels")
+    facts = {1: ObjectFacts(class_id=1, plane=(0,)), 2: ObjectFacts(class_id=2, plane=(2,))}
+    store(labels, facts, [ObjectClass(1, "egg", "#e69f00"), ObjectClass(2, "mite", "#56b4e9")])
+    return labels, Image(np.zeros((3, 20, 20), np.uint8), name="stack")
+
+
+@pytest.fixture
+def job(qtbot: Any) -> Iterator[ExportJob]:
+    made = ExportJob()
+    yield made
+    made.stop()
+
+
+def test_counting(job: ExportJob, pair: Any, qtbot: Any) -> None:
+    with qtbot.waitSignal(job.counted) as caught:
+        job.count([pair])
+    counts, complete = caught.args
+    assert complete
+    assert counts.classes == {"egg": 1, "mite": 1}
+    assert not job.counting
+
+
+def test_what_cannot_be_counted_is_said(job: ExportJob, qtbot: Any) -> None:
+    one, other = (Labels(np.zeros((4, 4), int), name=name) for name in "ab")
+    store(one, {}, [ObjectClass(1, "egg", "#e69f00")])
+    store(other, {}, [ObjectClass(1, "mite", "#e69f00")])
+    with qtbot.waitSignal(job.stopped_counting) as caught:
+        job.count([(one, None), (other, None)])
+    assert "Class 1" in caught.args[0]
+
+
+def test_export_with_new_names_in_every_format(job: ExportJob, pair: Any, qtbot: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    formats = ("coco", "semantic", "instances", "yolo")
+    steps: list[tuple[int, int]] = []
+    job.progressed.connect(lambda done, total: steps.append((done, total)))
+    with qtbot.waitSignal(job.done) as caught:
+        job.export(ExportPlan(pairs=[pair], path=path, formats=formats, names={1: "ovum"}))
+    text, kind = caught.args[0].sentence()
+    assert kind == "done"
+    assert "2 objects on 2 images" in text
+    assert "2 images written" in text
+    assert steps[-1] == (3, 3)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert [entry["name"] for entry in document["categories"]] == ["ovum", "mite"]
+    assert {folder.name for folder in tmp_path.iterdir()} == {"a.json", "images", "semantic", "instances", "yolo"}
+    labels = pair[0]
+    assert [entry.name for entry in record(labels)[1]] == ["ovum", "mite"]
+    coco = labels.metadata["napari_dextr"]["coco"]
+    assert coco["file"] == str(path)
+    assert coco["ids"] == {"images/stack_z0.png": {1: 1}, "images/stack_z2.png": {2: 2}}
+
+
+def test_deleted_objects_leave_the_file(job: ExportJob, pair: Any, qtbot: Any, tmp_path: Path) -> None:
+    plan = ExportPlan(pairs=[pair], path=tmp_path / "a.json")
+    with qtbot.waitSignal(job.done):
+        job.export(plan)
+    pair[0].data[2] = 0
+    with qtbot.waitSignal(job.done) as caught:
+        job.export(plan)
+    assert "1 deleted object" in caught.args[0].sentence()[0]
+    document = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert [entry["id"] for entry in document["annotations"]] == [1]
+    assert list(tmp_path.glob("a*.bak")) or list(tmp_path.glob("*.bak"))
+
+
+@pytest.mark.parametrize("path", [None, Path("/no/such/folder/a.json")])
+def test_without_a_place_nothing_begins(job: ExportJob, pair: Any, qtbot: Any, path: Path | None) -> None:
+    with qtbot.waitSignal(job.failed) as caught:
+        job.export(ExportPlan(pairs=[pair], path=path))
+    assert "folder" in caught.args[0] or "file" in caught.args[0]
+    assert not job.busy
+
+
+def test_a_foreign_file_is_not_replaced(job: ExportJob, pair: Any, qtbot: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"shapes": []}')
+    with qtbot.waitSignal(job.failed) as caught:
+        job.export(ExportPlan(pairs=[pair], path=path))
+    assert "a.json" in caught.args[0]
+    assert path.read_text() == '{"shapes": []}'
+
+
+class Held:
+    """An array that can be held while it is read."""
+
+    def __init__(self, data: np.ndarray) -> None:
+        self.data, self.gate, self.entered = data, threading.Event(), threading.Event()
+        self.shape, self.dtype, self.ndim = data.shape, data.dtype, data.ndim
+
+    def __getitem__(self, key: Any) -> Any:
+        self.entered.set()
+        assert self.gate.wait(30)
+        return self.data[key]
+
+
+def test_cancelling_leaves_the_old_file(
+    job: ExportJob, pair: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_dextr.widgets import export_job
+
+    path = tmp_path / "a.json"
+    plan = ExportPlan(pairs=[pair], path=path)
+    with qtbot.waitSignal(job.done):
+        job.export(plan)
+    before = path.read_bytes(), sorted(file.name for file in tmp_path.iterdir())
+    held = Held(pair[0].data)
+    real = export_job.label_source
+
+    def lazy(labels: Any, image: Any) -> Any:
+        source = real(labels, image)
+        object.__setattr__(source, "array", held)
+        return source
+
+    monkeypatch.setattr(export_job, "label_source", lazy)
+    with qtbot.waitSignal(job.cancelled):
+        job.export(plan)
+        qtbot.waitUntil(held.entered.is_set)
+        job.cancel()
+        held.gate.set()
+    assert (path.read_bytes(), sorted(file.name for file in tmp_path.iterdir())) == before
+
+
+@pytest.mark.parametrize("formats", [("coco",), ("coco", "semantic", "instances", "yolo")])
+def test_cancelling_takes_back_the_pictures_of_the_run(
+    job: ExportJob, pair: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, formats: tuple[str, ...]
+) -> None:
+    from napari_dextr.widgets import export_job
+
+    (tmp_path / "theirs.png").write_bytes(b"theirs")
+    real = export_job.image_labels
+
+    def planes(*arguments: Any, **options: Any) -> Iterator[Any]:
+        for plane in real(*arguments, **options):
+            yield plane
+            assert list((tmp_path / "images").iterdir())
+            job.cancel()
+
+    monkeypatch.setattr(export_job, "image_labels", planes)
+    with qtbot.waitSignal(job.cancelled):
+        job.export(ExportPlan(pairs=[pair], path=tmp_path / "a.json", formats=formats))
+    assert [file.name for file in tmp_path.iterdir()] == ["theirs.png"]
