@@ -25,30 +25,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ..errors import PromptError
-from ..objects import KINDS, AnnotatedObject, Mark, Marks, ObjectClass, ObjectFacts
+from ..objects import AnnotatedObject, ObjectClass, ObjectFacts
 from . import classes as class_list
 from .binding import Binding
 from .classes import Classes
-from .draft import EMPTY, NEEDED, Answer, Draft
-from .drafting import Request
+from .draft import EMPTY, Answer, Draft
 from .history import Change, Edit, Put, Step
-from .labelling import AcceptPolicy, Stroke
-from .patches import LabelImage, PackedMask
-
-__all__ = [
-    "KINDS",
-    "NEEDED",
-    "AcceptPolicy",
-    "AnnotatedObject",
-    "Change",
-    "LabelImage",
-    "Mark",
-    "Marks",
-    "Request",
-    "Row",
-    "Session",
-    "Stroke",
-]
+from .labelling import AcceptPolicy
+from .patches import PackedMask
 
 
 @dataclass(frozen=True)
