@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from napari_dextr.errors import DataError, OutputError
-from napari_dextr.files import atomic_write, keep_version, make_folder
+from napari_dextr.files import atomic_write, keep_version, make_folder, temporaries
 
 
 def test_a_new_file_appears_whole_and_alone(tmp_path):
@@ -149,3 +149,12 @@ def test_what_a_killed_process_left_goes_with_the_next_write_and_nothing_else_do
     with atomic_write(target) as temporary:
         temporary.write_text("whole", encoding="utf-8")
     assert sorted(os.listdir(tmp_path)) == [".a-notes.txt", "a.txt", "b.txt"]
+
+
+def test_temporary_files_of_a_target_are_known_by_their_names(tmp_path):
+    with atomic_write(tmp_path / "a.txt") as mine, atomic_write(tmp_path / "a-b.txt") as other:
+        for path in (mine, other):
+            path.write_text("half", encoding="utf-8")
+        (tmp_path / ".a-notes.txt").write_text("somebody's", encoding="utf-8")
+        assert list(temporaries(tmp_path / "a.txt")) == [mine]
+    assert list(temporaries(tmp_path / "a.txt")) == []

@@ -95,14 +95,26 @@ def _machine() -> str:
     return f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 
-def _clear_abandoned(target: Path) -> None:
-    """Remove temporary files of `target` whose process, on this machine, has ended."""
+def temporaries(target: Path) -> Iterator[Path]:
+    """Temporary files that `atomic_write` has made for a file on this machine, and that are still there."""
+    for path, _ in _temporaries(target):
+        yield path
+
+
+def _temporaries(target: Path) -> Iterator[tuple[Path, int]]:
+    """Such files, and the numbers of the processes that made them."""
     start, end = re.escape(f".{target.stem[:80]}-{_machine()}-"), re.escape(target.suffix)
     pattern = re.compile(rf"{start}(\d+)-[0-9a-f]{{8}}{end}")
+    for other in sorted(target.parent.iterdir()):
+        if found := pattern.fullmatch(other.name):
+            yield other, int(found[1])
+
+
+def _clear_abandoned(target: Path) -> None:
+    """Remove temporary files of `target` whose process, on this machine, has ended."""
     with contextlib.suppress(OSError):
-        for other in target.parent.iterdir():
-            found = pattern.fullmatch(other.name)
-            if found is not None and _abandoned(other, int(found[1])):
+        for other, process in _temporaries(target):
+            if _abandoned(other, process):
                 other.unlink(missing_ok=True)
 
 

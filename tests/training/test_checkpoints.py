@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from napari_dextr.errors import ModelError, OutputError
+from napari_dextr.files import atomic_write
 from napari_dextr.training import checkpoints
 from napari_dextr.training.checkpoints import BEST, CHECKPOINT, EARLIER, load, read, save, save_best, sweep
 
@@ -69,7 +70,9 @@ def test_a_full_disk_leaves_both(tmp_path, monkeypatch):
 def test_leftovers_of_a_killed_process_are_swept_away(tmp_path):
     save(tmp_path, state(1))
     save_best(tmp_path, state(1))
-    (tmp_path / ".last-0a1b2c3d.pt").write_bytes(b"half")
+    with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / CHECKPOINT) as temporary:
+        raise KeyboardInterrupt
+    temporary.write_bytes(b"half")  # as a process leaves it that is killed here
     (tmp_path / ".mine.pt").write_bytes(b"not ours")
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.pt", BEST, CHECKPOINT]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from ..files import atomic_write
+from ..files import atomic_write, temporaries
 
 CHECKPOINT = "last.pt"
 EARLIER = "previous.pt"
@@ -101,8 +101,7 @@ def read(path: Path) -> State:
 def sweep(folder: Path) -> None:
     """Remove what a process that was killed while writing left behind."""
     for name in (CHECKPOINT, EARLIER, BEST):
-        stem, suffix = Path(name).stem, Path(name).suffix
-        for orphan in folder.glob(f".{stem}-????????{suffix}"):
+        for orphan in temporaries(folder / name):  # whoever holds the folder's lock is alone with them
             with suppress(OSError):
                 orphan.unlink()
 
