@@ -109,6 +109,7 @@ def several(run: str, store: str, steps: int) -> None:
         "best": [whole.best.iou, resumed.best.iou],
     }
     Path(run, f"rank{world.rank}.json").write_text(json.dumps(result), encoding="utf-8")
+    torch.distributed.barrier()  # nobody hangs up while another still talks
     world.leave()
     # PyTorch's own threads now and then abort a process that ends right after leaving (SIGABRT while it is torn down)
     os._exit(0)

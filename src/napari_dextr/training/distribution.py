@@ -120,5 +120,4 @@ class World:
         """Say goodbye to the others at the end of a program."""
         if self.size > 1 and dist.is_initialized():
             with suppress(RuntimeError):
-                dist.barrier()  # nobody hangs up while another still talks
                 dist.destroy_process_group()
