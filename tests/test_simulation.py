@@ -54,6 +54,13 @@ def test_drawn_extremes_lie_on_the_mask_near_the_extremum(mask, seed):
     assert np.abs(box - whole).max() <= max(1, 0.02 * side)
 
 
+def test_drawn_extremes_may_be_a_pixel_of_the_image_off_however_large_the_pixels():
+    edge = outline(disc())
+    spans = [np.ptp(extreme_points(edge, np.random.default_rng(seed), least=5.0), axis=0).max() for seed in range(50)]
+    whole = np.ptp(edge, axis=0).max()
+    assert whole - 10 <= min(spans) < whole - 4
+
+
 @given(masks(), st.integers(0, 1000))
 def test_every_mask_gives_a_usable_prompt_of_every_kind(mask, seed):
     simulator = Simulator(seed)

@@ -155,14 +155,17 @@ class Simulator:
 
 
 def extreme_points(
-    coordinates: Points, rng: np.random.Generator | None = None, tolerance: float = _TOLERANCE
+    coordinates: Points,
+    rng: np.random.Generator | None = None,
+    tolerance: float = _TOLERANCE,
+    least: float = 1.0,
 ) -> Points:
     """Topmost, leftmost, bottommost and rightmost of ``(N, 2)`` coordinates, as ``(4, 2)``.
 
     Without ``rng``: the middle of each extreme side. With it: any coordinate within ``tolerance`` (share of the
-    longer side, at least one pixel) of the extremum.
+    longer side) of the extremum, and at least within ``least``, a pixel of the image that people click in.
     """
-    reach = max(1.0, tolerance * longer_side(coordinates))
+    reach = max(least, tolerance * longer_side(coordinates))
     points = []
     for axis, sign in ((0, -1), (1, -1), (0, 1), (1, 1)):
         height = sign * coordinates[:, axis]

@@ -55,3 +55,15 @@ def test_extreme_points_are_sometimes_three_or_more_than_four():
         len(open_prompt("extreme", disc(), np.eye(2), np.random.default_rng(seed)).outline) for seed in range(200)
     }
     assert counts >= {3, 4, 5, 6, 7, 8}
+
+
+def test_an_object_of_few_pixels_is_missed_by_more_of_its_side():
+    spans = {}
+    for native in (0.0, 27.0, 9.0):  # of a disc 27 pixels across in its crop
+        found = [
+            open_prompt("extreme", disc(), np.eye(2), np.random.default_rng(seed), native).outline
+            for seed in range(200)
+        ]
+        spans[native] = np.mean([np.ptp(points, axis=0).mean() for points in found if len(points) == 4])
+    assert spans[0.0] == spans[27.0]
+    assert spans[9.0] < spans[27.0] - 0.5

@@ -32,8 +32,14 @@ class Opening:
     crop: Bounds
 
 
-def open_prompt(kind: str, mask: npt.NDArray[np.bool_], turn: Matrix, rng: np.random.Generator) -> Opening:
-    """Simulate an opening prompt of a kind of `OPENINGS` on a mask turned by ``turn``."""
+def open_prompt(
+    kind: str, mask: npt.NDArray[np.bool_], turn: Matrix, rng: np.random.Generator, native_side: float = 0.0
+) -> Opening:
+    """Simulate an opening prompt of a kind of `OPENINGS` on a mask turned by ``turn``.
+
+    ``native_side`` is the object's longer side in the image that it was cut from (pixels, 0 where unknown): people
+    miss by a pixel of that image, however far the crop was enlarged.
+    """
     simulator = Simulator(rng)
     part, corner = _cut_to_object(mask)
     edge = (outline(part) + corner) @ turn.T
@@ -42,7 +48,7 @@ def open_prompt(kind: str, mask: npt.NDArray[np.bool_], turn: Matrix, rng: np.ra
     # marks inside the object need its depth: half resolution is plenty, and four times as quick
     small = part[::2, ::2]
     if kind == "extreme" or (kind != "box" and not small.any()):
-        points = _extremes(edge, side, rng)
+        points = _extremes(edge, side, rng, side / native_side if native_side else 1.0)
         bounds = box_of(points)
         return Opening(points, _NONE, _NONE, bounds, bounds)
     if kind == "box":
@@ -75,9 +81,12 @@ def _cut_to_object(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], 
     return part, np.array([rows[0], cols[0]], np.float64)
 
 
-def _extremes(edge: Points, side: float, rng: np.random.Generator) -> Points:
-    """Extreme points as people click them: a little off, sometimes one far off, sometimes 3 or up to 8."""
-    points = extreme_points(edge, rng if rng.random() < 0.8 else None)
+def _extremes(edge: Points, side: float, rng: np.random.Generator, pixel: float) -> Points:
+    """Extreme points as people click them: a little off, sometimes one far off, sometimes 3 or up to 8.
+
+    ``pixel`` is the size of the image's pixels in those of the crop.
+    """
+    points = extreme_points(edge, rng if rng.random() < 0.8 else None, least=max(1.0, pixel))
     points = points + rng.normal(0, rng.choice([0.0, 0.008, 0.02, 0.03], p=[0.3, 0.3, 0.28, 0.12]) * side, points.shape)
     if rng.random() < 0.06:
         points[rng.integers(4)] += rng.normal(0, 0.12 * side, 2)

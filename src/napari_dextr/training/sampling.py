@@ -26,6 +26,9 @@ from .openings import OPENINGS, Matrix, open_prompt
 __all__ = ["OPENINGS", "Batch", "Marks", "Sampler", "assemble"]
 
 
+_QUARTER_TURNS = 0.75  # share of the upright photographs that get one of the four
+
+
 @dataclass(frozen=True)
 class Sampler:
     """Draws batches from a crop store.
@@ -36,7 +39,7 @@ class Sampler:
         How much of the training each group of the store gets; groups not named get none.
     turning : tuple of str
         Groups without an upright (microscopy, synthetic): turned by any angle; others by at most 20 degrees,
-        half of them by quarter turns as well.
+        most of them by quarter turns as well.
     openings : mapping of str to float
         Share of each kind of opening prompt.
     composites : float
@@ -96,7 +99,9 @@ class Sampler:
             group = self._members[int(pick)]
             at = np.searchsorted(group.chances, rng.random() * group.chances[-1], side="right")
             index = int(group.members[min(int(at), len(group.members) - 1)])
-            frame, mark = self._place(self.store.masks[index], _turn(rng, group.name in self.turning), size, rng)
+            native = 0.0 if self.store.sides is None else float(self.store.sides[index])
+            turn = _turn(rng, group.name in self.turning)
+            frame, mark = self._place(self.store.masks[index], turn, size, rng, native)
             indices.append(index)
             frames.append(frame)
             marks.append(mark)
@@ -108,13 +113,13 @@ class Sampler:
         return batch
 
     def _place(
-        self, flags: npt.NDArray[np.uint8], turn: Matrix, size: int, rng: np.random.Generator
+        self, flags: npt.NDArray[np.uint8], turn: Matrix, size: int, rng: np.random.Generator, native_side: float
     ) -> tuple[Frame, Marks]:
         mask = (np.asarray(flags) & OBJECT).astype(bool)
         kinds = list(self.openings)
         shares = np.array([self.openings[kind] for kind in kinds])
         kind = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]
-        opening = open_prompt(kind, mask, turn, rng)
+        opening = open_prompt(kind, mask, turn, rng, native_side)
         margin = 0.2 if rng.random() < 0.4 else rng.uniform(0.08, 0.42)
         frame = Frame.around(opening.crop, size, (flags.shape[0], flags.shape[1]), margin=margin, least=2.0, turn=turn)
 
@@ -150,7 +155,7 @@ def _turn(rng: np.random.Generator, free: bool) -> Matrix:
         angle = rng.uniform(0, 2 * np.pi)
     else:
         angle = np.deg2rad(np.clip(rng.normal(0, 9), -20, 20))
-        if rng.random() < 0.5:
+        if rng.random() < _QUARTER_TURNS:
             angle += np.pi / 2 * rng.integers(4)
     cosine, sine = np.cos(angle), np.sin(angle)
     turn = np.array([[cosine, -sine], [sine, cosine]])
