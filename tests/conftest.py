@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 
 import pytest
@@ -27,6 +28,13 @@ settings.register_profile("default", deadline=None, suppress_health_check=[Healt
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
+
+
+@pytest.fixture(autouse=True)
+def _no_own_models(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep every test away from the models of whoever runs it, and from those of other tests."""
+    folder = tmp_path_factory.getbasetemp() / f"models-{secrets.token_hex(4)}"  # made where a test keeps a model
+    monkeypatch.setenv("NAPARI_DEXTR_MODELS", str(folder))
 
 
 @pytest.fixture(autouse=True)

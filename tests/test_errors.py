@@ -47,3 +47,16 @@ def test_unsupported_mark_survives_the_way_from_another_process(move) -> None:
     error = move(UnsupportedMarkError("stroke", "dextr-coco", ("embedded",)))
     assert (error.mark, error.model, error.models) == ("stroke", "dextr-coco", ("embedded",))
     assert str(error) == str(UnsupportedMarkError("stroke", "dextr-coco", ("embedded",)))
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("one\ntwo"), "one"),
+        (ValueError(), "ValueError"),
+        (ValueError("\n"), "ValueError"),
+        (KeyError("a"), "'a'"),
+    ],
+)
+def test_the_first_line_of_somebody_elses_message(error: Exception, line: str) -> None:
+    assert errors.first_line(error) == line

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from napari_dextr.errors import DataError, OutputError
-from napari_dextr.files import atomic_write, keep_version, make_folder, temporaries
+from napari_dextr.files import atomic_write, keep_version, make_folder, move_new, temporaries, temporary_folder
 
 
 def test_a_new_file_appears_whole_and_alone(tmp_path):
@@ -120,6 +120,43 @@ def test_without_links_a_version_is_a_copy(tmp_path, monkeypatch):
     assert len(os.listdir(tmp_path)) == 4
 
 
+def test_a_new_file_replaces_none(tmp_path):
+    target = tmp_path / "a.txt"
+    with atomic_write(target, replace=False) as temporary:
+        temporary.write_text("first", encoding="utf-8")
+    with pytest.raises(OutputError, match="file of that name exists") as caught, atomic_write(target, replace=False):
+        pytest.fail("the block must not run")
+    assert isinstance(caught.value.__cause__, FileExistsError)
+    target.unlink()
+    with pytest.raises(OutputError, match="file of that name exists"), atomic_write(target, replace=False) as temporary:
+        temporary.write_text("mine", encoding="utf-8")
+        target.write_text("quicker", encoding="utf-8")
+    assert target.read_text(encoding="utf-8") == "quicker"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_moves_only_to_a_name_that_is_free(tmp_path, monkeypatch, links):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    if not links:
+        monkeypatch.setattr("os.link", fail)
+    old, new = tmp_path / "old.txt", tmp_path / "new.txt"
+    old.write_text("old", encoding="utf-8")
+    new.write_text("new", encoding="utf-8")
+    with pytest.raises(FileExistsError):
+        move_new(old, new)
+    assert (old.read_text(encoding="utf-8"), new.read_text(encoding="utf-8")) == ("old", "new")
+    new.unlink()
+    move_new(old, new)
+    assert new.read_text(encoding="utf-8") == "old"
+    assert os.listdir(tmp_path) == ["new.txt"]
+    with pytest.raises(FileNotFoundError):
+        move_new(old, tmp_path / "other.txt")
+    assert os.listdir(tmp_path) == ["new.txt"]
+
+
 KILLED = """
 import os, sys
 from napari_dextr.files import atomic_write
@@ -158,3 +195,20 @@ def test_temporary_files_of_a_target_are_known_by_their_names(tmp_path):
         (tmp_path / ".a-notes.txt").write_text("somebody's", encoding="utf-8")
         assert list(temporaries(tmp_path / "a.txt")) == [mine]
     assert list(temporaries(tmp_path / "a.txt")) == []
+
+
+def test_a_folder_that_a_killed_process_left_goes_with_the_next_one(tmp_path):
+    target = tmp_path / "a.json"
+    program = (
+        "import sys; from pathlib import Path; from napari_dextr.files import temporary_folder; "
+        "folder = temporary_folder(Path(sys.argv[1])); (folder / 'part').write_bytes(b'x'); print(folder.name)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(target)], capture_output=True, text=True, check=True)
+    left = tmp_path / done.stdout.strip()
+    assert left.is_dir()
+    fresh = temporary_folder(target)
+    assert left.is_dir()  # it may be somebody's who has only just made it
+    os.utime(left, (1, 1))
+    assert temporary_folder(target) != fresh
+    assert not left.exists()
+    assert fresh.is_dir()

@@ -11,6 +11,11 @@ class DextrError(Exception):
     """Base of every error that this project raises on purpose."""
 
 
+def first_line(error: BaseException) -> str:
+    """First line of somebody else's message, or the name of the error where it says nothing."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
 class PromptError(DextrError, ValueError):
     """The marks cannot be used: too few, coincident, outside the image, not finite."""
 

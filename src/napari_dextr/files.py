@@ -19,6 +19,8 @@ from .errors import DextrError, OutputError
 
 _FRESH = 60.0  # seconds
 
+_PARTS = ".parts"  # of temporary folders
+
 _FULL = "the disk is full; free some space or choose another folder"
 _REASONS = {
     errno.ENOSPC: _FULL,
@@ -29,12 +31,13 @@ _REASONS = {
     errno.EPERM: "it may not be written there; choose another folder, or close the program that uses the file",
     errno.EROFS: "the disk is read-only; choose another folder",
     errno.EISDIR: "a folder of that name exists; choose another name",
+    errno.EEXIST: "a file of that name exists; choose another name",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str], *, versions: int = 0) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str], *, versions: int = 0, replace: bool = True) -> Iterator[Path]:
     """Write a file completely or not at all.
 
     Yields a temporary path in the same folder and with the same suffix (writers choose their format by it). When
@@ -48,11 +51,15 @@ def atomic_write(path: str | os.PathLike[str], *, versions: int = 0) -> Iterator
         File to write. Its folder must exist. A link is followed: the file it points to is replaced.
     versions : int
         How many earlier versions to keep beside it, as ``NAME.1.bak``, ``NAME.2.bak`` and on (`keep_version`).
+    replace : bool
+        Whether a file that stands at `path` is replaced; otherwise it is left alone, even where another process has
+        made it in the meantime.
 
     Raises
     ------
     OutputError
-        When the file cannot be written (no space, no permission, no such folder, a folder of that name).
+        When the file cannot be written (no space, no permission, no such folder, a folder of that name); where only
+        a file stands in the way, its cause is a `FileExistsError`.
 
     Examples
     --------
@@ -71,6 +78,8 @@ def atomic_write(path: str | os.PathLike[str], *, versions: int = 0) -> Iterator
     stem = f".{target.stem[:80]}-{_machine()}-{os.getpid()}-"
     temporary = target.with_name(f"{stem}{secrets.token_hex(4)}{target.suffix}")
     try:
+        if not replace and target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
         _clear_abandoned(target)
         temporary.touch()  # a folder that cannot be written to is told before the work; and what rights a new file gets
         mode = temporary.stat().st_mode
@@ -80,7 +89,10 @@ def atomic_write(path: str | os.PathLike[str], *, versions: int = 0) -> Iterator
         temporary.chmod(target.stat().st_mode if target.exists() else mode)
         if versions:
             keep_version(target, versions)
-        os.replace(temporary, target)
+        if replace:
+            os.replace(temporary, target)
+        else:
+            move_new(temporary, target)
     except DextrError:
         raise
     except OSError as error:
@@ -88,6 +100,34 @@ def atomic_write(path: str | os.PathLike[str], *, versions: int = 0) -> Iterator
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def move_new(source: Path, target: Path) -> None:
+    """Give a file a new name in the same folder, in one step, unless something has that name already.
+
+    Raises
+    ------
+    FileExistsError
+        When the name is taken; nothing has changed.
+    OSError
+        When the file cannot be moved.
+    """
+    if sys.platform == "win32":  # which replaces nothing
+        source.rename(target)
+        return
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):  # no links on this disk: an empty file keeps the name free for the move
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        try:
+            os.replace(source, target)
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise
+    else:
+        source.unlink()
 
 
 def _machine() -> str:
@@ -101,20 +141,41 @@ def temporaries(target: Path) -> Iterator[Path]:
         yield path
 
 
-def _temporaries(target: Path) -> Iterator[tuple[Path, int]]:
+def temporary_folder(target: Path) -> Path:
+    """Make a hidden folder beside a file, for what goes with it; its maker removes it.
+
+    What a process left that was killed is removed by the next one on that machine.
+
+    Raises
+    ------
+    OSError
+        When it cannot be made.
+    """
+    _clear_abandoned(target, _PARTS)
+    folder = target.with_name(f".{target.stem[:80]}-{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{_PARTS}")
+    folder.mkdir()
+    return folder
+
+
+def _temporaries(target: Path, suffix: str | None = None) -> Iterator[tuple[Path, int]]:
     """Such files, and the numbers of the processes that made them."""
-    start, end = re.escape(f".{target.stem[:80]}-{_machine()}-"), re.escape(target.suffix)
+    start = re.escape(f".{target.stem[:80]}-{_machine()}-")
+    end = re.escape(target.suffix if suffix is None else suffix)
     pattern = re.compile(rf"{start}(\d+)-[0-9a-f]{{8}}{end}")
     for other in sorted(target.parent.iterdir()):
         if found := pattern.fullmatch(other.name):
             yield other, int(found[1])
 
 
-def _clear_abandoned(target: Path) -> None:
-    """Remove temporary files of `target` whose process, on this machine, has ended."""
+def _clear_abandoned(target: Path, suffix: str | None = None) -> None:
+    """Remove temporary files, or folders, of `target` whose process, on this machine, has ended."""
     with contextlib.suppress(OSError):
-        for other, process in _temporaries(target):
-            if _abandoned(other, process):
+        for other, process in _temporaries(target, suffix):
+            if not _abandoned(other, process):
+                continue
+            if other.is_dir():
+                shutil.rmtree(other, ignore_errors=True)
+            else:
                 other.unlink(missing_ok=True)
 
 

@@ -64,5 +64,6 @@ def test_help_in_a_fresh_process_loads_no_network_library():
 
 def test_the_names_of_commands_are_registered_once():
     names = [command.callback.__name__ for command in app.registered_commands]
+    names += [group.typer_instance.info.name for group in app.registered_groups]
     assert len(names) == len(set(names))
     assert set(COMMANDS) <= set(names)

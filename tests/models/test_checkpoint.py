@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load, save
 
 from napari_dextr.errors import ModelError, OutputError
-from napari_dextr.models.checkpoint import load_network, read_checkpoint, read_spec, weights_file, write_checkpoint
+from napari_dextr.models.checkpoint import (
+    load_network,
+    read_checkpoint,
+    read_header,
+    read_spec,
+    weights_file,
+    write_checkpoint,
+)
 from napari_dextr.models.compact import CompactNet
 from napari_dextr.models.spec import ModelSpec
 
@@ -102,6 +110,17 @@ def test_the_spec_is_read_from_the_header_alone(file):
     header = struct.unpack("<Q", file.read_bytes()[:8])[0]
     file.write_bytes(file.read_bytes()[: 8 + header])  # not one tensor left
     assert read_spec(file) == SPEC
+
+
+def test_a_header_knows_how_long_its_file_is(file):
+    raw = file.read_bytes()
+    header, start = read_header(file, whole=True)
+    assert start == 8 + struct.unpack("<Q", raw[:8])[0]
+    assert start + max(header[name]["data_offsets"][1] for name in header if name != "__metadata__") == len(raw)
+    file.write_bytes(raw[:-1])
+    assert read_header(file) == (header, start)
+    with pytest.raises(ModelError, match="incomplete or damaged"):
+        read_header(file, whole=True)
 
 
 @pytest.mark.parametrize("name", ["best.safetensors", "model.safetensors"])
@@ -317,4 +336,14 @@ def test_specs_that_do_not_fit(tmp_path, network, changes, match):
 
     path = write_checkpoint(tmp_path / "a.safetensors", network, replace(SPEC, **changes))
     with pytest.raises(ModelError, match=match):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, network, value):
+    path = write_checkpoint(tmp_path / "a.safetensors", network, SPEC)
+    state = load(path.read_bytes())
+    state["top.0.weight"].reshape(-1)[0] = value
+    path.write_bytes(save(state, metadata={"spec": SPEC.to_json()}))
+    with pytest.raises(ModelError, match="'top.0.weight' are not finite"):
         read_checkpoint(path)

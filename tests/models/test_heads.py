@@ -47,7 +47,7 @@ def test_the_pyramid_sees_the_whole_canvas():
         assert (pyramid(x) - pyramid(changed))[0, :, 0, 0].abs().max() > 0
 
 
-@pytest.mark.parametrize("wrong", [[], [0], [2.5], [True], [4, -1]])
+@pytest.mark.parametrize("wrong", [[], [0], [2.5], [True], [4, -1], [10**30], [float("inf")], [float("nan")]])
 def test_options_are_whole_numbers_above_zero(wrong):
     with pytest.raises(ValueError, match="'widths'"):
         positive("widths", wrong)

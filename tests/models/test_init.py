@@ -8,9 +8,10 @@ import torch
 
 from napari_dextr import Prompt, Segmenter, load_model
 from napari_dextr.errors import ModelError
-from napari_dextr.models import registry
+from napari_dextr.models import open_network, registry
 from napari_dextr.models.checkpoint import write_checkpoint
 from napari_dextr.models.compact import CompactNet
+from napari_dextr.models.own import keep_model
 from napari_dextr.models.spec import ModelSpec
 
 OPTIONS = {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1, 1], "decoder": 8, "pools": [1, 2]}
@@ -77,6 +78,19 @@ def test_a_name_wins_over_a_folder_of_that_name(cache, hollow_state, tmp_path, m
     model = load_model("dextr-coco", device="cpu")
     assert model.spec.name == "dextr-coco"
     assert model.spec.pipeline == "published"
+
+
+def test_an_own_model_by_its_name(run, tmp_path, monkeypatch):
+    keep_model(run, "My nuclei")
+    model = load_model("My nuclei", device="cpu")
+    assert model.spec == replace(SPEC, name="My nuclei")
+    assert model.model_hash == load_model(run, device="cpu").model_hash
+    (tmp_path / "My nuclei").mkdir()
+    monkeypatch.chdir(tmp_path)
+    spec, network = open_network("My nuclei")  # the name wins over a folder
+    assert spec.name == "My nuclei"
+    assert not network.training
+    assert open_network(run)[0] == SPEC
 
 
 def test_precision_is_lowered_only_where_that_was_shown(cache, hollow_state, tmp_path, monkeypatch):

@@ -324,3 +324,11 @@ def test_the_hash_of_the_weights_changes_with_any_of_them(network):
     with torch.no_grad():
         next(network.parameters()).view(-1)[0] += 1
     assert Runtime(network, SPEC, "cpu").weights_hash() != before
+
+
+@pytest.mark.parametrize("value", [float("nan"), 3e38])
+def test_answers_that_are_no_numbers_are_refused(network, inputs, value):
+    with torch.no_grad():
+        next(network.parameters()).fill_(value)
+    with pytest.raises(ModelError, match="what is no number, in float32"):
+        Runtime(network, SPEC, "cpu", "full")(inputs)

@@ -102,3 +102,23 @@ def test_numbers_that_make_no_sense_are_refused(values: dict[str, float]) -> Non
 def test_unknown_marks_are_refused_by_name() -> None:
     with pytest.raises(ModelError, match="'odd' declares unknown marks: smell, taste"):
         ModelSpec("odd", "compact", marks=("extreme", "taste", "smell"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("architecture", {"value": "compact"}), ("pipeline", ["house"]), ("name", None), ("canvas", 64.5),
+        ("canvas", True), ("options", [1]), ("marks", "extreme"), ("marks", [["extreme"]]),
+        ("has_score", 1), ("margin", "0.2"),
+    ],
+)  # fmt: skip
+def test_values_of_another_type_are_refused(key: str, value: object) -> None:
+    values = json.loads(ModelSpec("odd", "compact").to_json()) | {key: value}
+    with pytest.raises(ModelError, match="description cannot be read"):
+        ModelSpec.from_json(json.dumps(values))
+
+
+@pytest.mark.parametrize("margin", [float("inf"), float("nan"), 1e9, -1])
+def test_margins_that_make_no_sense_are_refused(margin: float) -> None:
+    with pytest.raises(ModelError, match="makes no sense"):
+        ModelSpec("odd", "compact", margin=margin)

@@ -14,7 +14,8 @@ import pytest
 
 import napari_dextr
 from napari_dextr.models.download import CACHE_VARIABLE
-from napari_dextr.napari_io.preferences import SECTION, Preferences, read_preferences, use_cache_folder
+from napari_dextr.models.own import MODELS_VARIABLE, models_folder
+from napari_dextr.napari_io.preferences import SECTION, Preferences, read_preferences, use_folders
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, section: Any) -> None:
@@ -23,7 +24,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, section: Any) -> None:
 
 
 def test_the_users_choices_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = Preferences("dextr-coco", "cpu", 0.4, True, False, "/tmp/somewhere")
+    wanted = Preferences("dextr-coco", "cpu", 0.4, True, False, "/tmp/somewhere", "/tmp/models")
     answer(monkeypatch, SimpleNamespace(**asdict(wanted)))
     assert read_preferences() == wanted
 
@@ -55,14 +56,28 @@ def test_the_manifest_offers_the_same_with_the_same_defaults() -> None:
     assert {name: item.default for name, item in properties.items()} == asdict(Preferences())
 
 
-def test_the_cache_folder_yields_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
-    use_cache_folder(Preferences())
-    assert CACHE_VARIABLE not in os.environ
-    monkeypatch.setenv(CACHE_VARIABLE, "before")
-    use_cache_folder(Preferences(cache_folder="after"))
-    assert os.environ[CACHE_VARIABLE] == "before"
-    monkeypatch.delenv(CACHE_VARIABLE)
-    use_cache_folder(Preferences(cache_folder=" after "))
-    assert os.environ[CACHE_VARIABLE] == "after"
-    monkeypatch.delenv(CACHE_VARIABLE)
+@pytest.mark.parametrize(("variable", "field"), [(CACHE_VARIABLE, "cache_folder"), (MODELS_VARIABLE, "models_folder")])
+def test_a_preferred_folder_yields_to_the_environment(
+    monkeypatch: pytest.MonkeyPatch, variable: str, field: str
+) -> None:
+    monkeypatch.delenv(variable, raising=False)
+    use_folders(Preferences())
+    assert variable not in os.environ
+    monkeypatch.setenv(variable, "before")
+    use_folders(Preferences(**{field: "after"}))
+    assert os.environ[variable] == "before"
+    monkeypatch.delenv(variable)
+    use_folders(Preferences(**{field: " after "}))
+    assert os.environ[variable] == "after"
+    use_folders(Preferences(**{field: "later"}))
+    assert os.environ[variable] == "later"
+    use_folders(Preferences())
+    assert variable not in os.environ
+
+
+def test_the_library_is_in_the_preferred_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(MODELS_VARIABLE)
+    use_folders(Preferences(models_folder=str(tmp_path)))
+    assert models_folder() == tmp_path
+    use_folders(Preferences())
+    assert models_folder() != tmp_path

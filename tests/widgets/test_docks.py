@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-from napari_dextr.widgets.docks import ScrollDock, come_forward, correct_in_annotate, tell_annotate
+from napari_dextr.widgets.docks import ScrollDock, come_forward, correct_in_annotate, tell_annotate, tell_models_changed
 
 
 def test_an_open_annotate_widget_is_told_and_others_are_not() -> None:
@@ -18,6 +18,17 @@ def test_an_open_annotate_widget_is_told_and_others_are_not() -> None:
     tell_annotate(SimpleNamespace(window=window), None)
     tell_annotate(object(), "labels")
     assert heard == ["labels"]
+
+
+def test_every_dock_with_a_list_of_models_is_told() -> None:
+    heard: list[str] = []
+    docks = {
+        name: SimpleNamespace(reload_models=lambda name=name: heard.append(name)) for name in ("Annotate", "Boxes")
+    }
+    window = SimpleNamespace(dock_widgets={**docks, "other": object()})
+    tell_models_changed(SimpleNamespace(window=window))
+    tell_models_changed(object())
+    assert heard == ["Annotate", "Boxes"]
 
 
 def test_an_object_is_opened_in_a_dock_that_is_shown() -> None:

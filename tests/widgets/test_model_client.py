@@ -62,6 +62,23 @@ def test_a_model_that_cannot_be_loaded(qtbot: Any, client: ModelClient) -> None:
     assert refused.args == [1, client.error]
 
 
+def test_a_model_that_cannot_be_loaded_leaves_the_one_before_in_use(
+    qtbot: Any, client: ModelClient, segmenter: Any
+) -> None:
+    with qtbot.waitSignal(client.loaded):
+        client.choose("/data/fake.pth", "cpu")
+    with qtbot.waitSignals([client.load_failed, client.returned, client.loaded], order="strict") as said:
+        client.choose("broken", "cuda")
+    failed, returned, _ = said.all_signals_and_args
+    assert str(failed.args[0]) == (
+        "This model is broken; choose another one. The model before, 'fake.pth', stays in use."
+    )
+    assert returned.args == ("/data/fake.pth", "cpu")
+    assert (client.source, client.segmenter, client.error) == ("/data/fake.pth", segmenter, None)
+    with qtbot.waitSignal(client.answered):
+        client.ask(Request(1, Prompt.extreme(POINTS)), np.zeros((30, 30), np.uint8), None)
+
+
 class OutOfMemoryError(RuntimeError):
     """Told by its name: torch.OutOfMemoryError, of which torch has to be imported to speak."""
 

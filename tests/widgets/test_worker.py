@@ -27,6 +27,19 @@ class Heard:
         self.threads.add(threading.get_ident())
 
 
+class Slow:
+    """A loader or a job that waits until it is let go."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self.answer = answer
+        self.entered, self.gate = threading.Event(), threading.Event()
+
+    def __call__(self, _: Any) -> Any:
+        self.entered.set()
+        assert self.gate.wait(30)
+        return self.answer
+
+
 @pytest.fixture
 def worker(qtbot: Any) -> Iterator[PredictionWorker]:
     made = PredictionWorker()
@@ -46,39 +59,27 @@ def test_loads_then_answers_in_the_main_thread(qtbot: Any, worker: PredictionWor
 
 def test_the_latest_request_wins(qtbot: Any, worker: PredictionWorker) -> None:
     heard = Heard(worker)
-    entered, gate = threading.Event(), threading.Event()
+    slow = Slow()
     ran: list[int] = []
-
-    def slow(_: Any) -> str:
-        ran.append(1)
-        entered.set()
-        assert gate.wait(30)
-        return "slow"
-
     worker.load(lambda progress: "model")
     worker.predict(1, slow)
-    assert entered.wait(30)
+    assert slow.entered.wait(30)
     worker.predict(2, lambda _: ran.append(2))  # replaced before it starts
     worker.predict(3, lambda _: ran.append(3) or "three")
-    gate.set()
+    slow.gate.set()
     qtbot.waitUntil(lambda: len(heard.said) == 2)
     assert heard.said[1] == ("predicted", (3, "three"))
-    assert ran == [1, 3]
+    assert ran == [3]
 
 
 def test_a_cancelled_request_is_not_delivered(qtbot: Any, worker: PredictionWorker) -> None:
     heard = Heard(worker)
-    entered, gate = threading.Event(), threading.Event()
-
-    def slow(_: Any) -> None:
-        entered.set()
-        assert gate.wait(30)
-
+    slow = Slow()
     worker.load(lambda progress: "model")
     worker.predict(1, slow)
-    assert entered.wait(30)
+    assert slow.entered.wait(30)
     worker.cancel()
-    gate.set()
+    slow.gate.set()
     worker.predict(2, lambda _: "two")
     qtbot.waitUntil(lambda: len(heard.said) == 2)
     assert heard.said[1] == ("predicted", (2, "two"))
@@ -112,19 +113,27 @@ def test_requests_fail_with_the_error_of_loading_until_another_model_is_there(
     assert heard.said[-1] == ("predicted", (2, "good"))
 
 
+def test_where_loading_fails_the_model_before_answers_on(qtbot: Any, worker: PredictionWorker) -> None:
+    heard = Heard(worker)
+
+    def broken(progress: Any) -> None:
+        raise ValueError("broken file")
+
+    worker.load(lambda progress: "good")
+    qtbot.waitUntil(lambda: len(heard.said) == 1)
+    worker.load(broken)
+    worker.predict(1, lambda model: model)
+    qtbot.waitUntil(lambda: len(heard.said) == 4)
+    assert heard.said[1:] == [("load_failed", "broken file"), ("loaded", "good"), ("predicted", (1, "good"))]
+
+
 def test_a_superseded_model_is_not_delivered(qtbot: Any, worker: PredictionWorker) -> None:
     heard = Heard(worker)
-    entered, gate = threading.Event(), threading.Event()
-
-    def slow(progress: Any) -> str:
-        entered.set()
-        assert gate.wait(30)
-        return "first"
-
+    slow = Slow("first")
     worker.load(slow)
-    assert entered.wait(30)
+    assert slow.entered.wait(30)
     worker.load(lambda progress: "second")
-    gate.set()
+    slow.gate.set()
     worker.predict(1, lambda model: model)
     qtbot.waitUntil(lambda: len(heard.said) == 2)
     assert heard.said == [("loaded", "second"), ("predicted", (1, "second"))]
@@ -132,17 +141,12 @@ def test_a_superseded_model_is_not_delivered(qtbot: Any, worker: PredictionWorke
 
 def test_stopping_while_busy_delivers_nothing(qtbot: Any, worker: PredictionWorker) -> None:
     heard = Heard(worker)
-    entered, gate = threading.Event(), threading.Event()
-
-    def slow(_: Any) -> None:
-        entered.set()
-        assert gate.wait(30)
-
+    slow = Slow()
     worker.load(lambda progress: "model")
     worker.predict(1, slow)
-    assert entered.wait(30)
+    assert slow.entered.wait(30)
     worker.stop()
-    gate.set()
+    slow.gate.set()
     qtbot.waitUntil(lambda: not worker.running)
     assert [what for what, _ in heard.said] in ([], ["loaded"])
 
@@ -150,12 +154,12 @@ def test_stopping_while_busy_delivers_nothing(qtbot: Any, worker: PredictionWork
 def test_a_cancelled_load_goes_back_to_the_model_before(qtbot: Any, worker: PredictionWorker) -> None:
     with qtbot.waitSignal(worker.loaded):
         worker.load(lambda progress: "first")
-    gate = threading.Event()
-    worker.load(lambda progress: gate.wait(30) and "second")
+    slow = Slow("second")
+    worker.load(slow)
     worker.predict(1, lambda model: f"answer of the {model}")
     with qtbot.waitSignal(worker.loaded) as loaded:
         worker.cancel_load()
     assert loaded.args == ["first"]
     with qtbot.waitSignal(worker.predicted) as predicted:
-        gate.set()
+        slow.gate.set()
     assert predicted.args == [1, "answer of the first"]

@@ -11,7 +11,7 @@ from .annotate import annotate
 from .bench import bench
 from .demo import demo
 from .evaluate import evaluate
-from .models import models
+from .models import library
 from .segment import segment
 from .train import train
 
@@ -25,8 +25,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(program)
-for command in (demo, segment, annotate, evaluate, train, models, bench):
+for command in (demo, segment, annotate, evaluate, train):
     app.command(cls=JsonCommand)(command)
+app.add_typer(library)
+app.command(cls=JsonCommand)(bench)
 
 
 def main() -> None:

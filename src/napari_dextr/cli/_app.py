@@ -78,8 +78,22 @@ JsonOption = Annotated[
 ]
 
 
+def reflow(text: str | None) -> str | None:
+    """A docstring as the text of ``--help``: paragraphs as long as the terminal is wide, examples line by line.
+
+    Typer keeps the line breaks of the source, so that a narrower terminal shows lines of one word in between.
+    """
+    if text is None:
+        return None
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(each if each.startswith(" ") else each.replace("\n", " ") for each in paragraphs)
+
+
 class DextrGroup(TyperGroup):
     """The program: errors that a user can act on become one sentence and exit code 2."""
+
+    def __init__(self, *, help: str | None = None, **settings: Any) -> None:
+        super().__init__(help=reflow(help), **settings)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -99,14 +113,33 @@ class DextrGroup(TyperGroup):
 class JsonCommand(TyperCommand):
     """A command whose ``--json`` may stand alone, meaning standard output."""
 
+    def __init__(self, *args: Any, help: str | None = None, **settings: Any) -> None:
+        super().__init__(*args, help=reflow(help), **settings)
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        filled: list[str] = []
-        for number, word in enumerate(args):
-            filled.append(word)
-            alone = number + 1 == len(args) or (args[number + 1].startswith("-") and args[number + 1] != "-")
-            if word == "--json" and alone:
-                filled.append(str(_STDOUT))
-        return super().parse_args(ctx, filled)
+        return super().parse_args(ctx, _with_stdout(args))
+
+
+class JsonGroup(TyperGroup):
+    """Commands under one name, which is a command by itself whose ``--json`` may stand alone."""
+
+    def __init__(self, *, help: str | None = None, **settings: Any) -> None:
+        super().__init__(help=reflow(help), **settings)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        own = next((number for number, word in enumerate(args) if word in self.commands), len(args))
+        return super().parse_args(ctx, [*_with_stdout(args[:own]), *args[own:]])
+
+
+def _with_stdout(args: list[str]) -> list[str]:
+    """The words of a command line, with the file ``-`` after a ``--json`` that has none."""
+    filled: list[str] = []
+    for number, word in enumerate(args):
+        filled.append(word)
+        alone = number + 1 == len(args) or (args[number + 1].startswith("-") and args[number + 1] != "-")
+        if word == "--json" and alone:
+            filled.append(str(_STDOUT))
+    return filled
 
 
 def _show_version(wanted: bool) -> None:
@@ -124,8 +157,29 @@ def program(
 ) -> None:
     """Four clicks on an object's outline, and its mask.
 
-    Segment single objects from extreme points, boxes or clicks, and measure how well that works on your own images.
-    The same model answers in napari: Plugins > Annotate (napari DEXTR).
+    Begin with [bold]demo[/bold]: it needs no data and no screen. [bold]segment[/bold] cuts one object out of an image,
+    [bold]annotate[/bold] turns the boxes or clicks of a whole data set into masks. How good is it on your images?
+    [bold]evaluate[/bold] clicks on objects that you have annotated, and compares. Not good enough?
+    [bold]train[/bold] teaches a model your objects; every command takes it as --model, and [bold]models[/bold] keeps
+    it for the viewer.
+
+    In napari the same models answer to the mouse: Plugins > napari DEXTR > Annotate.
+
+    [bold]Examples[/bold]
+
+        napari-dextr demo
+
+        napari-dextr segment cells.tif --points "12,40 55,8 96,42 50,81" -o a.png
+
+        napari-dextr annotate boxes.json --images photos -o masks.json
+
+        napari-dextr COMMAND --help
+
+    [bold]Good to know[/bold]
+
+    Coordinates are row,column in pixels, as napari shows them. Wrong input ends with one sentence and exit code 2.
+    Where a command takes --json, programs can read its results. [bold]models[/bold] tells in which folders downloaded
+    weights and your own models lie; the environment variables NAPARI_DEXTR_CACHE and NAPARI_DEXTR_MODELS name others.
     """
 
 

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
+
     from ..segmenter import Segmenter
     from .download import Progress
+    from .spec import ModelSpec
 
-__all__ = ["load_model"]
+__all__ = ["load_model", "open_network"]
 
 _SUFFIXES = (".pth", ".pt", ".safetensors", ".bin", ".ckpt")
 
@@ -27,8 +30,8 @@ def load_model(
     ----------
     source : str or Path, optional
         Nothing or ``"embedded"``: the model that comes with the plugin. A name such as ``"dextr-pascal-sbd"``: a
-        published model, downloaded at first use. A path: a weights file (published DEXTR ``.pth`` or our own
-        ``.safetensors``) or the folder of a training run.
+        published model, downloaded at first use; or one of your own that is kept (`napari_dextr.models.own`). A path:
+        a weights file (published DEXTR ``.pth`` or our own ``.safetensors``) or the folder of a training run.
     device : str
         ``"auto"`` (CUDA, else Apple's MPS, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     precision : {"auto", "full", "reduced"}
@@ -48,24 +51,37 @@ def load_model(
         model = load_model("dextr-pascal-sbd", precision="full")
         mask = model.segment(image, Prompt.extreme(points)).full_mask()
     """
-    from dataclasses import replace
-
     from ..segmenter import Segmenter
-    from .checkpoint import load_network
-    from .download import fetch
-    from .registry import EMBEDDED, EMBEDDED_FILE, find
     from .runtime import choose_device
 
     choose_device(device)  # before a long download
+    spec, network = open_network(source, progress=progress)
+    return Segmenter(network, spec, device=device, precision=precision)
+
+
+def open_network(
+    source: str | Path | None = None, *, progress: Progress | None = None
+) -> tuple[ModelSpec, torch.nn.Module]:
+    """The network of a model as `load_model` finds it, in evaluation mode, float32, on the CPU; and how it is run.
+
+    Raises
+    ------
+    ModelError
+        As `load_model`.
+    """
+    from dataclasses import replace
+
+    from .checkpoint import load_network
+    from .download import fetch
+    from .registry import EMBEDDED, find
+
     if source is None:
         source = EMBEDDED
     if isinstance(source, Path) or _looks_like_a_path(source):
-        spec, network = load_network(source)
-    else:
-        entry = find(source)
-        spec, network = load_network(EMBEDDED_FILE if entry.url is None else fetch(entry, progress=progress))
-        spec = replace(spec, name=entry.name)
-    return Segmenter(network, spec, device=device, precision=precision)
+        return load_network(source)
+    entry = find(source)
+    spec, network = load_network(entry.file or fetch(entry, progress=progress))
+    return replace(spec, name=entry.name), network
 
 
 def _looks_like_a_path(source: str) -> bool:

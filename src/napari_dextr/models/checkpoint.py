@@ -7,6 +7,7 @@ authors' published DEXTR models: a pickle of tensors, which is read without runn
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
 from ..files import atomic_write
-from .registry import build_network, entries, published_spec
+from .registry import PUBLISHED, build_network, published_spec
 from .spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -53,6 +54,39 @@ def weights_file(source: str | Path) -> Path:
     return path
 
 
+def read_header(source: str | Path, *, whole: bool = False) -> tuple[dict[str, Any], int]:
+    """The header of one of the project's own checkpoints, and where in the file the tensors begin (bytes).
+
+    Parameters
+    ----------
+    source : str or Path
+        A ``.safetensors`` file, or a run folder.
+    whole : bool
+        Refuse a file that is shorter than its header says.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing or broken.
+    """
+    path = weights_file(source)
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > _LARGEST_HEADER:
+                raise ValueError("header too long")
+            header = json.loads(file.read(length))
+            size = file.seek(0, os.SEEK_END)
+        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"] if whole else []
+        if ends and 8 + length + max(ends) > size:
+            raise ValueError("tensors are missing")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (struct.error, ValueError, AttributeError, KeyError, IndexError, TypeError) as error:
+        raise _broken(path) from error
+    return header, 8 + length
+
+
 def read_spec(source: str | Path) -> ModelSpec:
     """The spec of one of the project's own checkpoints, from its header alone; loads no tensor.
 
@@ -62,16 +96,10 @@ def read_spec(source: str | Path) -> ModelSpec:
         If the file is missing, broken or holds no spec.
     """
     path = weights_file(source)
+    header, _ = read_header(path)
     try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > _LARGEST_HEADER:
-                raise ValueError("header too long")
-            header = json.loads(file.read(length))
         text = header.get("__metadata__", {}).get("spec")
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    except (struct.error, ValueError, AttributeError) as error:
+    except AttributeError as error:
         raise _broken(path) from error
     if not isinstance(text, str):
         raise ModelError(
@@ -245,7 +273,7 @@ def _recognise(path: Path, content: Any) -> tuple[ModelSpec, State]:
         head = "atrous"
     else:
         raise _unknown(path)
-    known = {entry.file_name: entry for entry in entries() if entry.url}
+    known = {entry.file_name: entry for entry in PUBLISHED}
     if path.name in known:
         return replace(known[path.name].spec, options={"head": head}), state
     return published_spec(path.stem, head, {"file": path.name}), state
@@ -267,8 +295,11 @@ def _fitted(path: Path, spec: ModelSpec, state: State) -> State:
             shapes = f"{tuple(state[name].shape)} instead of {tuple(there.shape)}"
             raise ModelError(f"In '{path}' the weights '{name}' have shape {shapes}; the file is of another model.")
         else:
-            tensor = state[name]
-            fitted[name] = tensor.to(there.dtype) if there.is_floating_point() else tensor
+            fitted[name] = state[name].to(there.dtype) if there.is_floating_point() else state[name]
+            if not bool(torch.isfinite(fitted[name]).all()):
+                raise ModelError(
+                    f"In '{path}' the weights '{name}' are not finite numbers; use another file of the model."
+                )
     extra = [name for name in state if name not in expected and not name.endswith(_COUNTER)]
     if extra:
         raise ModelError(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import DataError
 
+_MOST = 65536  # of anything that a network is built of: a damaged file must not keep the machine busy for hours
 INPUTS = 11
 """Channels of the input: RGB and the eight of `napari_dextr.guidance`."""
 
@@ -147,7 +148,7 @@ def draw_weights(module: nn.Module) -> None:
 
 
 def positive(name: str, values: Sequence[int]) -> tuple[int, ...]:
-    """A network's option as whole numbers above zero.
+    """A network's option as whole numbers above zero, and not so large that nobody could build it.
 
     Raises
     ------
@@ -155,8 +156,8 @@ def positive(name: str, values: Sequence[int]) -> tuple[int, ...]:
         If it holds anything else, or nothing.
     """
     plain = tuple(values)
-    if not plain or any(isinstance(value, bool) or value != int(value) or value < 1 for value in plain):
-        raise ValueError(f"'{name}' needs whole numbers above zero, got {list(plain)}")
+    if not plain or any(isinstance(value, bool) or not 1 <= value <= _MOST or value != int(value) for value in plain):
+        raise ValueError(f"'{name}' needs whole numbers from 1 to {_MOST}, got {str(list(plain))[:80]}")
     return tuple(int(value) for value in plain)
 
 

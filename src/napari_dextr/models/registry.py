@@ -14,11 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelError
+from ..errors import ModelError, first_line
 from .spec import ModelSpec
 
 if TYPE_CHECKING:
     import torch
+
+    from .own import OwnModel
 
 ARCHITECTURES: dict[str, str] = {
     "backbone": "napari_dextr.models.backbone:BackboneNet",
@@ -36,6 +38,7 @@ PIPELINES: dict[str, str] = {
 EMBEDDED = "embedded"
 EMBEDDED_FILE = Path(__file__).parent / "weights" / "embedded.safetensors"
 
+_LISTED = 8  # names in a message
 _PAPER = "Maninis, Caelles, Pont-Tuset and Van Gool, Deep Extreme Cut, CVPR 2018"
 
 
@@ -56,9 +59,11 @@ class ModelEntry:
     trained_on : str
         Training data.
     url : str or None
-        Where the weights are downloaded from; None where they come with the plugin.
+        Where the weights are downloaded from; None where they are on this computer in any case.
+    file : Path or None
+        The weights inside the plugin or in the user's library; None where they are downloaded.
     file_name : str
-        Name of the weights' file, in the cache folder or inside the plugin.
+        Name of the weights' file, in the cache folder or elsewhere.
     sha256 : str or None
         Checksum of the file; None where its authors published none.
     size : int
@@ -69,6 +74,8 @@ class ModelEntry:
         What that figure was measured on.
     citation : str
         Source of the weights.
+    own : bool
+        Whether it is one that the user keeps (`napari_dextr.models.own`).
     """
 
     name: str
@@ -77,12 +84,14 @@ class ModelEntry:
     licence: str
     trained_on: str
     url: str | None = None
+    file: Path | None = None
     file_name: str = ""
     sha256: str | None = None
     size: int = 0
     iou: float | None = None
     iou_on: str = ""
     citation: str = ""
+    own: bool = False
 
 
 def published_spec(name: str, head: str = "psp", provenance: Mapping[str, Any] | None = None) -> ModelSpec:
@@ -129,7 +138,7 @@ def _published(name: str, url: str, trained_on: str, iou: float) -> ModelEntry:
     )
 
 
-_PUBLISHED = (
+PUBLISHED = (
     _published(
         "dextr-pascal-sbd",
         "https://data.vision.ee.ethz.ch/csergi/share/DEXTR/dextr_pascal-sbd.pth",
@@ -149,12 +158,26 @@ _PUBLISHED = (
         0.878,
     ),
 )
+"""The authors' models."""
+
+BUILT_IN = (EMBEDDED, *(entry.name for entry in PUBLISHED))
+"""Names that no model of the user's can have."""
+
+
+def built_in() -> tuple[ModelEntry, ...]:
+    """The models that everybody has; the embedded one first, where this installation has its weights."""
+    embedded = (_embedded(),) if EMBEDDED_FILE.is_file() else ()
+    return (*embedded, *PUBLISHED)
 
 
 def entries() -> tuple[ModelEntry, ...]:
-    """All models known by name; the embedded one first, where this installation has its weights."""
-    embedded = (_embedded(),) if EMBEDDED_FILE.is_file() else ()
-    return (*embedded, *_PUBLISHED)
+    """All models known by name: those that everybody has, and the user's own, the newest first.
+
+    Cheap: of own models the headers are read, once.
+    """
+    from .own import own_models
+
+    return (*built_in(), *map(_own, own_models()))
 
 
 @cache
@@ -169,9 +192,31 @@ def _embedded() -> ModelEntry:
         spec=spec,
         licence=str(facts.get("licence", "BSD-3-Clause")),
         trained_on=str(facts.get("data", "see the model card")),
+        file=EMBEDDED_FILE,
         file_name=EMBEDDED_FILE.name,
         size=EMBEDDED_FILE.stat().st_size,
         citation="this project",
+    )
+
+
+def _own(model: OwnModel) -> ModelEntry:
+    from .provenance import describe, held_out_iou
+
+    facts = model.spec.provenance
+    told = describe(model.spec)
+    _, iou = held_out_iou(facts)
+    return ModelEntry(
+        name=model.name,
+        title=told[:1].upper() + told[1:],
+        spec=model.spec,
+        licence=str(facts.get("licence", "your own")),
+        trained_on=str(facts.get("data", "own annotations")),
+        file=model.path,
+        file_name=model.path.name,
+        size=model.size,
+        iou=iou,
+        iou_on="" if iou is None else "held-out objects",
+        own=True,
     )
 
 
@@ -191,12 +236,23 @@ def find(name: str) -> ModelEntry:
             f"The embedded model's weights are missing from this installation ('{EMBEDDED_FILE}'); reinstall "
             f"napari-dextr, or use one of {', '.join(known)}."
         )
-    near = difflib.get_close_matches(name.lower().replace("_", "-").replace(" ", "-"), known, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
+    from .own import unusable_models
+
+    broken = unusable_models().get(name)
+    if broken is not None:
+        raise ModelError(broken)
+    plain = {_plain(other): other for other in known}
+    near = difflib.get_close_matches(_plain(name), plain, n=1)
+    hint = f" Did you mean '{plain[near[0]]}'?" if near else ""
+    more = len(known) - _LISTED
+    listed = ", ".join(list(known)[:_LISTED]) + (f" and {more} more (`napari-dextr models`)" if more > 0 else "")
     raise ModelError(
-        f"There is no model or file '{name}'; known models are {', '.join(known)}, or give the path of a "
-        f"weights file.{hint}"
+        f"There is no model or file '{name}'; known models are {listed}, or give the path of a weights file.{hint}"
     )
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-").replace(" ", "-")
 
 
 def models_taking(mark: str) -> tuple[str, ...]:
@@ -215,9 +271,9 @@ def build_network(spec: ModelSpec) -> torch.nn.Module:
     builder = _look_up(ARCHITECTURES, spec.architecture, "network architecture")
     try:
         network: torch.nn.Module = builder(**spec.options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError, MemoryError) as error:
         raise ModelError(
-            f"The model '{spec.name}' describes its network in a way this version cannot build ({error}); "
+            f"The model '{spec.name}' describes its network in a way this version cannot build ({first_line(error)}); "
             "update napari-dextr or export the model again."
         ) from error
     return network

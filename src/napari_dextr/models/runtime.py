@@ -114,6 +114,11 @@ class Runtime:
         -------
         NetworkOutput
             float32 on the CPU.
+
+        Raises
+        ------
+        ModelError
+            If the answer is not finite: the weights, or half precision, are not fit for use.
         """
         exact = _exact_float32(self.device) if self._dtype == torch.float32 else nullcontext()
         with torch.inference_mode(), exact:
@@ -122,7 +127,13 @@ class Runtime:
             logits, score = answer if isinstance(answer, tuple) else (answer, None)
             if score is not None:
                 score = torch.sigmoid(score.float()).reshape(-1).cpu()
-            return NetworkOutput(logits.float().cpu(), score)
+            logits = logits.float().cpu()
+            if not bool(torch.isfinite(logits).all()) or (score is not None and bool(torch.isnan(score).any())):
+                raise ModelError(
+                    f"The model '{self.spec.name}' answers with what is no number, in {self.precision}; use precision "
+                    "'full' or another model."
+                )
+            return NetworkOutput(logits, score)
 
 
 def choose_device(name: str | torch.device = "auto") -> torch.device:

@@ -7,8 +7,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from ..errors import ModelError
+from ..errors import ModelError, first_line
 from ..prompt import MARKS
+
+_WIDEST_MARGIN = 1000  # pixels, or times the box
+_JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "architecture": (str,),
+    "options": (dict,),
+    "pipeline": (str,),
+    "canvas": (int,),
+    "margin": (int, float),
+    "marks": (list,),
+    "threshold": (int, float),
+    "has_score": (bool,),
+    "reduced_precision": (bool,),
+    "provenance": (dict,),
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,7 @@ class ModelSpec:
         unknown = set(self.marks) - set(MARKS)
         if unknown:
             raise ModelError(f"The model '{self.name}' declares unknown marks: {', '.join(sorted(unknown))}.")
-        if not (16 <= self.canvas <= 4096 and 0 < self.threshold < 1 and self.margin >= 0):
+        if not (16 <= self.canvas <= 4096 and 0 < self.threshold < 1 and 0 <= self.margin <= _WIDEST_MARGIN):
             raise ModelError(f"The model '{self.name}' declares a canvas, threshold or margin that makes no sense.")
 
     def to_json(self) -> str:
@@ -79,9 +94,13 @@ class ModelSpec:
                     f"The checkpoint was written by a newer napari-dextr (it has {', '.join(sorted(extra))}); "
                     "update the plugin."
                 )
+            for name, value in values.items():
+                types = _JSON_TYPES[name]
+                if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+                    raise ValueError(f"'{name}' is no {' or '.join(item.__name__ for item in types)}")
             values["marks"] = tuple(values.get("marks", ("extreme",)))
             return cls(**values)
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise ModelError(
-                f"The checkpoint's description cannot be read ({error}); download or export it again."
+                f"The checkpoint's description cannot be read ({first_line(error)}); download or export it again."
             ) from None

@@ -8,12 +8,14 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..models.download import CACHE_VARIABLE
+from ..models.own import MODELS_VARIABLE
 
 PLUGIN = "napari-dextr"
 SECTION = "annotate"
 """Key of our ``configurations`` in the manifest; each of its properties is a field of `Preferences`."""
 
 _LOG = logging.getLogger(__name__)
+_set_here: dict[str, str] = {}  # environment variables that a preference has set, and to what
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Preferences:
         Whether the session is kept in a journal that survives a crash.
     cache_folder : str
         Where downloaded weights and journals go; empty for the system's place for caches.
+    models_folder : str
+        Where models that the user trained are kept; empty for the system's place for user data.
     """
 
     model: str = "embedded"
@@ -42,6 +46,7 @@ class Preferences:
     auto_accept: bool = False
     autosave: bool = True
     cache_folder: str = ""
+    models_folder: str = ""
 
 
 def read_preferences() -> Preferences:
@@ -57,10 +62,18 @@ def read_preferences() -> Preferences:
     return Preferences(**values)
 
 
-def use_cache_folder(preferences: Preferences) -> None:
-    """Let downloads go to the preferred folder. An environment variable that is set already wins."""
-    if preferences.cache_folder.strip():
-        os.environ.setdefault(CACHE_VARIABLE, preferences.cache_folder.strip())
+def use_folders(preferences: Preferences) -> None:
+    """Let downloads, and models of the user's own, go to the preferred folders.
+
+    They are told by environment variables, which reach programs that are started from here as well. One that somebody
+    else has set wins; one that an earlier preference has set follows the preference.
+    """
+    for variable, chosen in ((CACHE_VARIABLE, preferences.cache_folder), (MODELS_VARIABLE, preferences.models_folder)):
+        ours = _set_here.pop(variable, None)
+        if ours is not None and os.environ.get(variable) == ours:
+            del os.environ[variable]
+        if chosen.strip() and not os.environ.get(variable):
+            os.environ[variable] = _set_here[variable] = chosen.strip()
 
 
 def _section() -> Any:

@@ -40,21 +40,37 @@ class ScrollDock(QScrollArea):
         super().closeEvent(event)
 
 
-def correct_in_annotate(viewer: Any, image: Any, target: Any, label: int) -> None:
-    """Open an object in the Annotate widget, which is opened where it is not."""
+def open_annotate(viewer: Any) -> Any:
+    """The Annotate widget, brought to the front; opened where it is not."""
     dock, annotate = viewer.window.add_plugin_dock_widget("napari-dextr", "Annotate", tabify=True)
     dock.show()
     dock.raise_()
-    annotate.open_object(image, target, label)
+    return annotate
+
+
+def correct_in_annotate(viewer: Any, image: Any, target: Any, label: int) -> None:
+    """Open an object in the Annotate widget."""
+    open_annotate(viewer).open_object(image, target, label)
 
 
 def tell_annotate(viewer: Any, target: Any) -> None:
     """Let an open Annotate widget hear that there are other objects in a layer (None: there is no layer)."""
-    docked = getattr(getattr(viewer, "window", None), "dock_widgets", {})
-    for widget in dict(docked).values():
+    for widget in _docked(viewer):
         reload = getattr(getattr(widget, "controller", None), "reload_objects", None)
         if reload is not None and target is not None:
             reload(target)
+
+
+def tell_models_changed(viewer: Any) -> None:
+    """Let every dock widget with a list of models hear that one was kept, renamed or removed."""
+    for widget in _docked(viewer):
+        reload = getattr(widget, "reload_models", None)
+        if reload is not None:
+            reload()
+
+
+def _docked(viewer: Any) -> list[Any]:
+    return list(dict(getattr(getattr(viewer, "window", None), "dock_widgets", {})).values())
 
 
 def come_forward(widget: QWidget) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from ..errors import ModelError
+from ..errors import DextrError, ModelError
 from ..prompt import Prompt
 from ..session import KINDS, Request
 from .worker import PredictionWorker, Progress
@@ -40,6 +40,11 @@ def load_segmenter(source: str, device: str, progress: Progress | None = None) -
     warm_up(segmenter)
     _ = getattr(segmenter, "model_hash", None)  # reads all weights, and is kept: for accepted objects, later
     return segmenter
+
+
+def short_name(source: str) -> str:
+    """A model's name; of a path, its last part."""
+    return source.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
 
 
 def warm_up(segmenter: Any) -> None:
@@ -78,7 +83,8 @@ class ModelClient(QObject):
     loaded
         The model is ready.
     load_failed(exception)
-        It cannot be used; requests fail with the same exception.
+        It cannot be used. Requests go to the model before it, which `returned` and `loaded` tell next; where there is
+        none, they fail with the same exception.
     answered(serial, segmentation), failed(serial, exception)
         What came of the latest request.
     progressed
@@ -86,7 +92,7 @@ class ModelClient(QObject):
     moved(device)
         The device that was asked for has no room; the model runs on this one.
     returned(source, device)
-        Loading was cancelled; this model, which was in use before, is in use again.
+        Loading was cancelled, or has failed; this model, which was in use before, is in use again.
     """
 
     loaded = Signal()
@@ -136,9 +142,7 @@ class ModelClient(QObject):
         if not self.loading:
             return
         if self._earlier[0]:
-            self._choice, self._device = self._earlier, ""
-            self.source = self._earlier[0]
-            self.returned.emit(*self._earlier)
+            self._go_back()
         self._worker.cancel_load()
 
     def ask(self, request: Request, pixels: Any, limits: tuple[float, float] | None) -> None:
@@ -164,8 +168,19 @@ class ModelClient(QObject):
         self.loaded.emit()
 
     def _on_load_failed(self, error: Exception) -> None:
-        self.error, self.progress = error, None
+        self.progress = None
+        if not self._earlier[0]:
+            self.error = error
+        elif isinstance(error, DextrError):
+            error = ModelError(f"{error} The model before, '{short_name(self._earlier[0])}', stays in use.")
         self.load_failed.emit(error)
+        if self._earlier[0]:
+            self._go_back()
+
+    def _go_back(self) -> None:
+        self._choice, self._device = self._earlier, ""
+        self.source = self._earlier[0]
+        self.returned.emit(*self._earlier)
 
     def _on_progress(self, done: int, total: int) -> None:
         self.progress = (done, total)

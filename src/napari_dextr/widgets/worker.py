@@ -40,7 +40,8 @@ class PredictionWorker(QObject):
     Signals
     -------
     loaded(segmenter), load_failed(exception)
-        What came of the latest `load`.
+        What came of the latest `load`. Where it failed and there was a model before, that one answers on, and is told
+        with `loaded` after the failure.
     progressed(done, total)
         Bytes of a download; total is 0 where the server does not say.
     predicted(serial, segmentation), failed(serial, exception)
@@ -155,12 +156,12 @@ class PredictionWorker(QObject):
         with self._changed:
             if self._stopped or number != self._loads:
                 return
-            self._model, self._load_error = model, error
-            self._earlier = model or self._earlier
-        if error is None:
-            self._emit(self.loaded, model)
-        else:
+            self._earlier = model = model or self._earlier
+            self._model, self._load_error = model, None if model is not None else error
+        if error is not None:
             self._emit(self.load_failed, error)
+        if model is not None:
+            self._emit(self.loaded, model)
 
     def _meter(self, number: int) -> Progress:
         """Progress of one load: says how far it is, and stops it once another model is wanted."""
