@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_dextr.frame import Frame
-from napari_dextr.guidance import BROAD, CHANNELS, NARROW, draw, encode, gaussians, sample_stroke, to_edges
+from napari_dextr.guidance import BROAD, CHANNELS, NARROW, draw, encode, sample_stroke, to_edges
 from napari_dextr.prompt import Prompt
 
 SHAPE = (200, 220)
@@ -29,16 +29,22 @@ def test_extremes_fill_the_outline_channels_and_the_box():
     assert [bool(channel.any()) for channel in channels] == [True, True, False, False, False, False, True, False]
 
 
+def broad(*samples, size=100):
+    """The broad outline channel of samples of points: a deviation of 6 pixels on a canvas of 100."""
+    none = [np.empty((0, 2))] * len(samples)
+    points = [np.array(sample, float) for sample in samples]
+    return draw(points, none, none, [None] * len(samples), None, size)[:, 1]
+
+
 def test_a_gaussian_peaks_at_the_point_with_its_deviation():
-    sigma = 4.0
-    canvas = gaussians([np.array([[20.0, 30.0]])], sigma, 64)[0]
+    (canvas,) = broad([(20, 30)])
     assert peak(canvas) == (20, 30)
     assert canvas[20, 30] == 1
-    assert canvas[20, 34] == pytest.approx(np.exp(-0.5), abs=1e-5)
+    assert canvas[20, 36] == pytest.approx(np.exp(-0.5), abs=1e-5)
 
 
 def test_points_are_not_rounded():
-    left, right = gaussians([np.array([[20.0, 30.25]])], 1.5, 64)[0][20, 29:32:2]
+    left, right = broad([(20, 30.25)])[0][20, 29:32:2]
     assert right > left
 
 
@@ -53,10 +59,8 @@ def test_narrow_and_broad_scale_with_the_canvas():
 
 
 def test_several_points_are_combined_by_their_maximum():
-    points = np.array([[10.0, 10.0], [10.0, 14.0]])
-    both = gaussians([points], 3.0, 32)[0]
-    each = gaussians([points[:1], points[1:]], 3.0, 32)
-    torch.testing.assert_close(both, torch.maximum(each[0], each[1]))
+    both, first, second = broad([(10, 10), (10, 14)], [(10, 10)], [(10, 14)])
+    torch.testing.assert_close(both, torch.maximum(first, second))
 
 
 def test_clicks_and_strokes_fill_their_channels():
@@ -145,3 +149,12 @@ def test_the_box_map_covers_the_outermost_pixels_wholly():
     box = encode(prompt, frame)[6]
     covered = (box > 0.5).float().mean().sqrt() * frame.size / frame.zoom
     assert covered == pytest.approx(10, abs=0.3)
+
+
+def test_thousands_of_points_are_drawn_as_a_few_are():
+    points = np.random.default_rng(0).random((3000, 2)) * 40
+    few = [points[start : start + 100] for start in range(0, 3000, 100)]
+    many = draw([points, few[0]], [points[:0]] * 2, [points[:0]] * 2, [None] * 2, None, 32)
+    alone = draw(few, [points[:0]] * 30, [points[:0]] * 30, [None] * 30, None, 32)
+    torch.testing.assert_close(many[0, :2], alone[:, :2].amax(0), rtol=1e-4, atol=1e-5)
+    assert torch.equal(many[1], alone[0])

@@ -221,3 +221,57 @@ def test_a_source_that_cannot_be_read_says_so():
 
     with pytest.raises(ImageError, match="the drive is gone"):
         as_plane(Gone(ramp())).read(WHOLE)
+
+
+class Lazy:
+    """An array of somebody else whose pixels cannot be read."""
+
+    shape, dtype = (8, 9), np.dtype("u1")
+
+    def __init__(self, error):
+        self.error = error
+
+    def __getitem__(self, key):
+        raise self.error
+
+
+class DecoderError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (DecoderError("block 17 is damaged\nand more"), r"\(block 17 is damaged\)"),
+        (ZeroDivisionError(), "ZeroDivisionError"),
+        (OSError(5, "Input/output error"), "Input/output error"),
+        (MemoryError(), "not enough memory"),
+    ],
+)
+def test_whatever_a_reader_of_somebody_else_raises_is_told(error, told):
+    with pytest.raises(ImageError, match=told):
+        as_plane(Lazy(error)).read((slice(0, 4), slice(0, 4)))
+
+
+def test_an_array_that_does_not_know_its_size_is_refused():
+    dask = pytest.importorskip("dask.array")
+    flat = dask.zeros((6, 6))
+    with pytest.raises(ImageError, match="compute_chunk_sizes"):
+        as_plane(flat[dask.ones(6, dtype=bool)])
+
+
+def test_numbers_that_numpy_does_not_know_are_refused():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ImageError, match="convert it to a numpy array"):
+        as_plane(torch.zeros(8, 8))
+
+
+def test_rows_of_different_lengths_are_no_image():
+    with pytest.raises(ImageError, match="rows do not make an array"):
+        as_plane([[1, 2, 3], [1, 2]])
+
+
+@pytest.mark.parametrize("level", [np.zeros((0, 4)), np.zeros((4, 4, 3)), np.zeros(4), np.zeros((4, 4), "S1")])
+def test_levels_that_are_none_of_this_image_are_refused(level):
+    with pytest.raises(ImageError, match="level of the pyramid"):
+        as_plane([np.zeros((8, 8)), level])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
-from napari_dextr.metrics import boundary_f, clicks_to_reach, iou
+from napari_dextr.metrics import boundary_f, iou
 
 masks = arrays(bool, (9, 11))
 
@@ -79,13 +79,6 @@ def test_boundary_f_is_symmetric_and_bounded(a, b):
     value = boundary_f(a, b)
     assert 0 <= value <= 1
     assert value == pytest.approx(boundary_f(b, a))
-
-
-def test_clicks_to_reach_counts_from_one():
-    assert clicks_to_reach([0.5, 0.9, 0.95], 0.9) == 2
-    assert clicks_to_reach([0.95], 0.9) == 1
-    assert clicks_to_reach([0.5, 0.6], 0.9) is None
-    assert clicks_to_reach([], 0.9) is None
 
 
 def test_masks_of_different_shapes_are_refused():

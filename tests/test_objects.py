@@ -106,3 +106,10 @@ def test_classes_that_make_no_sense_are_refused(value: Any) -> None:
 def test_the_first_classes_differ_in_colour() -> None:
     assert len({class_colour(number) for number in range(1, 10)}) == 9
     assert class_colour(10) == class_colour(1)
+
+
+@pytest.mark.parametrize("value", [10**400, float("inf"), float("nan"), True])
+def test_numbers_that_nothing_has_are_refused(value: Any) -> None:
+    for record in ({"score": value}, {"marks": [["inside", value, 1]]}, {"box": [0, 0, value, 5]}):
+        with pytest.raises(DataError, match="not a number"):
+            ObjectFacts.from_json(record)

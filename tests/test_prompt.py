@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -303,3 +304,30 @@ def test_an_empty_prompt_is_refused() -> None:
 def test_outside_marks_alone_are_refused(prompt: Prompt) -> None:
     with pytest.raises(PromptError, match="outside marks only"):
         prompt.check((100, 100))
+
+
+@pytest.mark.parametrize("far", [1e18, -1e154, 1e308])
+def test_coordinates_that_no_image_has_are_refused(far: float) -> None:
+    with pytest.raises(PromptError, match="no image has"):
+        Prompt.extreme([(5, 40), (30, 4), (55, 50), (far, 80)])
+    with pytest.raises(PromptError, match="no image has"):
+        Prompt.clicks([(5, 5)]).with_outside([(far, far)])
+
+
+def test_thousands_of_extreme_points_take_no_more_than_their_own_room() -> None:
+    points = np.random.default_rng(0).random((20_000, 2)) * 100  # each with each would be gigabytes
+    tracemalloc.start()
+    Prompt.extreme(points)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50 * points.nbytes
+
+
+def test_the_first_points_that_coincide_are_named() -> None:
+    with pytest.raises(PromptError, match="Points 2 and 3 coincide"):
+        Prompt.extreme([(0, 0), (9, 9), (9, 9.2), (9.1, 9)])
+
+
+def test_an_earlier_mask_of_no_pixels_is_refused() -> None:
+    with pytest.raises(PromptError, match="covers no pixel"):
+        Prompt.box(1, 1, 5, 5).with_mask(np.zeros((0, 4)), (slice(3, 3), slice(0, 4)))

@@ -155,3 +155,23 @@ def test_a_polygon_may_hang_over_the_border_as_objects_do():
     np.testing.assert_array_equal(
         decode([[-2, -2, 3, -2, 3, 3, -2, 3]], (5, 6)), decode([[0, 0, 3, 0, 3, 3, 0, 3]], (5, 6))
     )
+
+
+@pytest.mark.parametrize("count", [-1, 13, 2**63, 10**30])
+def test_counts_that_no_image_has_are_refused(count):
+    with pytest.raises(DataError, match="do not f"):
+        decode_runs({"size": [3, 4], "counts": [count, 4]}, (3, 4))
+
+
+def test_a_polygon_with_a_number_that_is_too_large_is_refused():
+    with pytest.raises(DataError, match="not a number"):
+        decode([[1, 1, 5, 1, 5, 10**400]], (8, 10))
+
+
+def test_images_beyond_what_masks_can_be_are_refused():
+    with pytest.raises(DataError, match="larger than pycocotools"):
+        decode([[1, 1, 5, 1, 5, 5]], (2**16, 2**16))
+    huge = {"size": [2**28, 2**28], "counts": [2**56]}
+    assert len(decode_runs(huge, (2**28, 2**28))) == 0
+    with pytest.raises(DataError, match="not enough memory"):
+        decode(huge, (2**28, 2**28))

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from .frame import Frame
@@ -29,6 +30,7 @@ NARROW = 0.012
 """Standard deviation of the narrow Gaussian, as a share of the canvas side."""
 BROAD = 0.06
 """Standard deviation of the broad Gaussian, as a share of the canvas side."""
+_MANY = 256  # points of one kind from which on a search tree finds the nearest sooner than looking at all of them
 _BOX_EDGE = 0.008  # softness of the box map's edges, as a share of the canvas side
 
 
@@ -109,19 +111,14 @@ def draw(
     return out
 
 
-def gaussians(points: Sequence[Points], sigma: float, size: int) -> torch.Tensor:
-    """Maximum over points of ``exp(-d^2 / (2 sigma^2))``: ``(B, S, S)`` float32, sigma in canvas pixels."""
-    return torch.exp(_squared_distances(points, size, torch.device("cpu")) * (-0.5 / sigma**2))
-
-
 def _squared_distances(points: Sequence[Points], size: int, device: torch.device) -> torch.Tensor:
     """Squared distance of each pixel to the nearest point, infinite where there is none: ``(B, S, S)`` float32."""
     # the nearest point's Gaussian is the largest one at every width, so one map of distances serves all widths
-    counts = [len(marks) for marks in points]
+    counts = [len(marks) if len(marks) <= _MANY else 0 for marks in points]
     order = sorted(range(len(counts)), key=lambda index: -counts[index])  # those with many points first
     padded = np.zeros((len(points), max(counts, default=0), 2), np.float32)
     for place, index in enumerate(order):
-        padded[place, : counts[index]] = points[index]
+        padded[place, : counts[index]] = points[index][: counts[index]]
     axis = torch.arange(size, dtype=torch.float32, device=device)
     along = (axis - torch.from_numpy(padded).to(device)[..., None]) ** 2  # (B, N, 2, S)
     found = torch.full((len(points), size, size), torch.inf, device=device)
@@ -129,7 +126,20 @@ def _squared_distances(points: Sequence[Points], size: int, device: torch.device
         some = sum(count > number for count in counts)
         rows, cols = along[:some, number, 0, :, None], along[:some, number, 1, None, :]
         torch.minimum(found[:some], rows + cols, out=found[:some])
-    return found[np.argsort(order).tolist()] if len(points) > 1 else found
+    found = found[np.argsort(order).tolist()] if len(points) > 1 else found
+    for index, marks in enumerate(points):
+        if len(marks) > _MANY:
+            found[index] = torch.from_numpy(_squared_distances_to_many(marks, size)).to(device)
+    return found
+
+
+def _squared_distances_to_many(points: Points, size: int) -> npt.NDArray[np.float32]:
+    """Squared distance of each pixel to the nearest of thousands of points, as of a long scribble: ``(S, S)``."""
+    from scipy.spatial import cKDTree
+
+    pixels = np.indices((size, size)).reshape(2, -1).T
+    distances: npt.NDArray[np.float64] = cKDTree(points).query(pixels)[0]
+    return (distances.reshape(size, size) ** 2).astype(np.float32)
 
 
 def sample_stroke(line: Points, spacing: float) -> Points:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import ImageError
+from .errors import DextrError, ImageError, first_line
 from .prompt import Region
 
 Pixels = npt.NDArray[np.float32]
@@ -102,9 +102,15 @@ class ImagePlane:
         try:
             block = level[rows.start : rows.stop : strides[0], cols.start : cols.stop : strides[1]]
             return np.asarray(block)
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except DextrError:
+            raise
+        except MemoryError as error:
             raise ImageError(
-                f"The image could not be read here ({error}); check that its file is still there."
+                "There is not enough memory to read this part of the image; close other programs."
+            ) from error
+        except Exception as error:  # of whatever library reads the pixels
+            raise ImageError(
+                f"The image could not be read here ({first_line(error)}); check that its file is still there and whole."
             ) from error
 
     def _display(self, block: npt.NDArray[Any]) -> Pixels:
@@ -139,6 +145,14 @@ def as_plane(
     ------
     ImageError
         If the image is empty, too small, not an image plane or not numeric.
+
+    Examples
+    --------
+    >>> plane = as_plane(np.zeros((100, 80, 5), np.uint16), channels=[4, 0], limits=(0, 4095))
+    >>> plane.shape
+    (100, 80)
+    >>> plane.read((slice(0, 10), slice(0, 20))).shape  # as the viewer shows it: red, green and blue
+    (10, 20, 3)
     """
     if isinstance(image, ImagePlane):
         return image
@@ -146,9 +160,9 @@ def as_plane(
     if pyramid and len(image) and all(hasattr(level, "shape") for level in image):
         levels = tuple(image)
     else:
-        levels = (image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image),)
+        levels = (_as_array(image),)
     first = levels[0]
-    shape = tuple(int(extent) for extent in first.shape)
+    shape = _extents(first)
     if len(shape) not in (2, 3):
         raise ImageError(
             f"An image plane has 2 axes, or 3 with channels last; this one has shape {shape}. Pick one plane of it."
@@ -157,8 +171,14 @@ def as_plane(
         raise ImageError(f"The image is empty (shape {shape}); open another one.")
     if min(shape[:2]) < 2:
         raise ImageError(f"The image has only {shape[0]} x {shape[1]} pixels; an object needs at least 2 x 2.")
-    if np.dtype(first.dtype).kind not in "buif":
-        raise ImageError(f"The image holds values of type '{first.dtype}'; convert it to integers or floats.")
+    if _kind(first) not in tuple("buif"):
+        raise ImageError(f"The image holds values of type '{first.dtype}'; convert it to a numpy array of numbers.")
+    for level in levels[1:]:
+        extents = _extents(level)
+        if len(extents) != len(shape) or extents[2:] != shape[2:] or min(extents) == 0 or _kind(level) != _kind(first):
+            raise ImageError(
+                f"A level of the pyramid has shape {extents} where the finest one has {shape}; open another image."
+            )
     if len(shape) == 3:
         chosen: tuple[int, ...] | None = _choose_channels(shape, channels)
     elif channels is not None and tuple(channels) not in ((), (0,)):
@@ -171,6 +191,33 @@ def as_plane(
             raise ImageError(f"The contrast limits ({low}, {high}) must be two finite numbers, the lower one first.")
         limits = (low, high)
     return ImagePlane(levels, chosen, limits)
+
+
+def _as_array(image: Any) -> Any:
+    if hasattr(image, "shape") and hasattr(image, "dtype"):
+        return image
+    try:
+        return np.asarray(image)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ImageError(f"This is no image: its rows do not make an array ({first_line(error)}).") from error
+
+
+def _extents(level: Any) -> tuple[int, ...]:
+    """Shape in whole numbers."""
+    try:
+        return tuple(int(extent) for extent in level.shape)
+    except (TypeError, ValueError) as error:  # dask writes NaN for what it has not computed yet
+        raise ImageError(
+            f"The image does not know its own size (shape {level.shape}); with dask, call compute_chunk_sizes() first."
+        ) from error
+
+
+def _kind(level: Any) -> str | None:
+    """Letter of numpy for the kind of numbers, None where numpy does not know them."""
+    try:
+        return str(np.dtype(level.dtype).kind)
+    except TypeError:
+        return None
 
 
 def _choose_channels(shape: tuple[int, ...], channels: Sequence[int] | None) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ImageError
+from .errors import ImageError, first_line
 
 _TIFF = (".tif", ".tiff")
 
@@ -42,7 +42,7 @@ def read_image(path: str | os.PathLike[str]) -> Any:
         return np.asarray(imageio.v3.imread(file))
     except Exception as error:  # every decoder has errors of its own; all mean the same to a user
         raise ImageError(
-            f"'{file}' cannot be read as an image ({_reason(error)}); open and save it again as PNG or TIFF."
+            f"'{file}' cannot be read as an image ({first_line(error)}); open and save it again as PNG or TIFF."
         ) from None
 
 
@@ -72,7 +72,7 @@ def open_image(path: str | os.PathLike[str]) -> Any:
     except ImageError:
         raise
     except Exception as error:
-        raise ImageError(f"'{file}' cannot be read as a TIFF ({_reason(error)}); open and save it again.") from None
+        raise ImageError(f"'{file}' cannot be read as a TIFF ({first_line(error)}); open and save it again.") from None
 
 
 def open_plane(path: str | os.PathLike[str], plane: Sequence[int]) -> Any:
@@ -169,8 +169,3 @@ def _open_zarr(folder: Path) -> Any:
         raise ImageError(
             f"'{folder}' is not a zarr image ({type(error).__name__}); give the path of an image file or a zarr array."
         ) from None
-
-
-def _reason(error: Exception) -> str:
-    """First line of a decoder's message, or the name of the error where it says nothing."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

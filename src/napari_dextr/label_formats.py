@@ -18,24 +18,27 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .coco import CocoWriter, ExportReport, ImageLabels
-from .coco.categories import UNCLASSIFIED
+from .coco import CocoWriter, ExportReport, ImageLabels, WriterOptions
+from .coco.categories import at_least_one
 from .coco.images import check_file_name
-from .coco.labels import SegmentationForm, check_labels
+from .coco.labels import check_labels
+from .coco.options import with_known_ids
 from .coco.outlines import one_polygon
 from .errors import DataError, OutputError
-from .files import atomic_write, make_folder, reason_of
+from .files import atomic_write, make_folder, reason_of, temporary_folder
 from .mask_file import write_image
-from .objects import ObjectClass, ObjectFacts, class_colour
+from .objects import ObjectClass, ObjectFacts
 from .rle import cut_runs, label_runs
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 FORMATS = ("coco", "semantic", "instances", "yolo")
 """Names of the formats."""
@@ -51,14 +54,8 @@ def export_labels(
     classes: Sequence[ObjectClass] = (),
     *,
     formats: Sequence[str] = ("coco",),
-    segmentation: SegmentationForm = "auto",
-    author: str | None = None,
-    info: Mapping[str, Any] | None = None,
-    licenses: Sequence[Mapping[str, Any]] = (),
-    replace: bool = False,
-    versions: int = 5,
-    reserved: Iterable[int] = (),
     progress: Callable[[int, int | None], object] | None = None,
+    **options: Unpack[WriterOptions],
 ) -> ExportReport:
     """Write label images in one or several formats; each is read once.
 
@@ -68,8 +65,10 @@ def export_labels(
         The COCO file; the other formats go into folders beside it, whether or not it is written.
     formats : sequence of str
         Among `FORMATS`.
-    planes, classes, segmentation, author, info, licenses, replace, versions, reserved, progress
+    planes, classes, progress
         As for `napari_dextr.coco.export_coco`.
+    **options
+        Of the COCO file; see `napari_dextr.coco.WriterOptions`.
 
     Returns
     -------
@@ -85,18 +84,13 @@ def export_labels(
     if unknown or not formats:
         raise DataError(f"There is no format '{', '.join(unknown)}'; choose among {', '.join(FORMATS)}.")
     file = Path(path)
-    listed = list(classes) or [ObjectClass(1, UNCLASSIFIED, class_colour(1))]
+    listed = at_least_one(classes)
     total = len(planes) if isinstance(planes, Sequence) else None
-    known = [number for plane in planes for number in plane.ids.values()] if isinstance(planes, Sequence) else []
-    options: dict[str, Any] = {
-        "segmentation": segmentation, "author": author, "info": info, "licenses": licenses,
-        "replace": replace, "versions": versions, "reserved": [*known, *reserved],
-    }  # fmt: skip
     images: set[str] = set()
     objects, problems = 0, list[str]()
     report: ExportReport | None = None
     with (
-        CocoWriter(file, classes, **options) if "coco" in formats else _NoCoco() as writer,
+        CocoWriter(file, classes, **with_known_ids(options, planes)) if "coco" in formats else _NoCoco() as writer,
         _Stage(file) as stage,
     ):
         for done, plane in enumerate(planes, start=1):
@@ -233,8 +227,8 @@ class _Stage:
         """Where to write a file that will be called ``name``, relative to the folder of the file."""
         try:
             if self._folder is None:
-                prefix = f".{self._file.stem[:80]}-"
-                self._folder = Path(tempfile.mkdtemp(prefix=prefix, dir=make_folder(self._file.parent)))
+                make_folder(self._file.parent)
+                self._folder = temporary_folder(self._file)
         except OSError as error:
             raise OutputError(f"'{self._file.parent}' cannot be written to: {reason_of(error)}.") from error
         path = self._folder / name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -81,24 +80,6 @@ def boundary_f(
         shares.append(int(np.count_nonzero(near)) / judged if judged else 1.0)
     precision, recall = shares
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-
-
-def clicks_to_reach(ious: Sequence[float], target: float) -> int | None:
-    """Number of clicks until the IoU reaches `target` (NoC@target; Xu et al., CVPR 2016, section 4.2).
-
-    Parameters
-    ----------
-    ious : sequence of float
-        IoU after the first click, the second, and so on.
-    target : float
-        For example 0.9.
-
-    Returns
-    -------
-    int or None
-        Counted from 1; None where the target was never reached. Benchmarks then count their maximum (20).
-    """
-    return next((number for number, value in enumerate(ious, start=1) if value >= target), None)
 
 
 def _same_shape(mask: npt.ArrayLike, truth: npt.ArrayLike, ignore: npt.ArrayLike | None) -> tuple[Mask, Mask, Mask]:

@@ -228,9 +228,13 @@ def _plane(value: Any) -> tuple[int, ...]:
 
 
 def _finite(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise DataError(f"The {what} of an object holds '{value}', which is not a number.")
-    return float(value)
+    try:
+        number = math.nan if isinstance(value, bool) or not isinstance(value, (int, float)) else float(value)
+    except OverflowError:  # whole numbers in JSON may be larger than any float
+        number = math.inf
+    if not math.isfinite(number):
+        raise DataError(f"The {what} of an object holds '{str(value)[:40]}', which is not a number.")
+    return number
 
 
 def _number(record: Mapping[str, Any], key: str) -> float | None:

@@ -32,6 +32,15 @@ class PostProcess:
         touched, the largest.
     clip_slack : float or None
         Drop pixels farther than this many pixels outside the box of the marks; None leaves them.
+
+    Examples
+    --------
+    >>> probability = np.zeros((6, 6), np.float32)
+    >>> probability[1:5, 1:5] = 1
+    >>> probability[2, 2] = 0  # a hole
+    >>> region, prompt = (slice(0, 6), slice(0, 6)), Prompt.box(1, 1, 4, 4)
+    >>> int(finish_mask(probability, region, prompt, 0.5, PostProcess(fill_holes=1)).sum())
+    16
     """
 
     fill_holes: float = 0

@@ -29,6 +29,7 @@ MARKS = ("extreme", "boundary", "box", "inside", "outside", "stroke", "mask")
 
 _MINIMUM_EXTREMES = 3
 _COINCIDENT = 0.5  # pixels; closer marks cannot be told apart on the image
+_FARTHEST = 1e9  # pixels; no image is that large, and far beyond it distances overflow
 
 
 def as_points(points: Any, what: str = "points") -> Points:
@@ -37,7 +38,7 @@ def as_points(points: Any, what: str = "points") -> Points:
     Raises
     ------
     PromptError
-        If the shape is not ``(N, 2)`` or a coordinate is not finite.
+        If the shape is not ``(N, 2)``, or a coordinate is not finite or one that no image has.
     """
     try:
         array = np.array(points, dtype=np.float64)  # a copy: the prompt must not change under its owner
@@ -51,6 +52,9 @@ def as_points(points: Any, what: str = "points") -> Points:
         raise PromptError(f"The {what} must have shape (N, 2), row and column; got {array.shape}.")
     if not np.isfinite(array).all():
         raise PromptError(f"The {what} hold a coordinate that is not a finite number; remove that point.")
+    farthest = np.abs(array).max(initial=0)
+    if farthest > _FARTHEST:
+        raise PromptError(f"The {what} hold a coordinate that no image has ({farthest:g}); remove that point.")
     array.flags.writeable = False
     return array
 
@@ -190,6 +194,8 @@ class Prompt:
             ) from None
         if array.ndim != 2 or array.shape != extent:
             raise PromptError(f"The earlier mask has shape {array.shape}, but its region covers {extent}.")
+        if not array.size:
+            raise PromptError("The earlier mask covers no pixel; leave it out.")
         if not np.isfinite(array).all():
             raise PromptError("The earlier mask holds values that are not finite numbers.")
         array = np.clip(array, 0, 1)
@@ -280,16 +286,27 @@ def check_extreme_points(points: Points) -> None:
         raise PromptError(
             f"Extreme points: {len(points)} given, at least {_MINIMUM_EXTREMES} are needed; click the remaining ones."
         )
-    distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    first, second = np.nonzero(np.triu(distances < _COINCIDENT, k=1))
-    distinct = len(points) - len(set(second.tolist()))
+    distinct, twins = _told_apart(points)
     if distinct < _MINIMUM_EXTREMES:
         raise PromptError(
-            f"Points {first[0] + 1} and {second[0] + 1} coincide; move one of them to another side of the object."
+            f"Points {twins[0] + 1} and {twins[1] + 1} coincide; move one of them to another side of the object."
         )
     centred = points - points.mean(axis=0)
     if np.linalg.svd(centred, compute_uv=False)[1] < _COINCIDENT:
         raise PromptError("The points lie on one line; an object needs extent both ways, so move one of them.")
+
+
+def _told_apart(points: Points) -> tuple[int, tuple[int, int]]:
+    """How many points can be told apart, up to as many as are needed, and the first two that cannot."""
+    twins, distinct = (0, 0), 0
+    left = np.arange(len(points))
+    while len(left) and distinct < _MINIMUM_EXTREMES:
+        near = np.linalg.norm(points[left] - points[left[0]], axis=1) < _COINCIDENT
+        together = left[near]
+        if twins == (0, 0) and len(together) > 1:
+            twins = int(together[0]), int(together[1])
+        left, distinct = left[~near], distinct + 1
+    return distinct, twins
 
 
 def _as_strokes(strokes: Iterable[Any]) -> tuple[Points, ...]:

@@ -20,6 +20,7 @@ Mask = npt.NDArray[np.bool_]
 Runs = npt.NDArray[np.int64]
 """``(N, 2)`` start and stop of an object's runs of pixels, counted down the columns of its image."""
 
+_MOST_PIXELS = 2**32  # pycocotools counts in 32 bits
 _OVERHANG, _OVERHANG_PIXELS = 0.25, 8  # how far a polygon may leave its image: objects are cut by its border
 
 
@@ -36,12 +37,15 @@ def decode(segmentation: Any, shape: tuple[int, int]) -> Mask:
     Raises
     ------
     DataError
-        When it is none of these or does not fill the image exactly.
+        When it is none of these or does not fill the image exactly; or when the image is too large for this machine.
     """
     height, width = shape
     counts = _counts(segmentation, shape)
     inside = np.arange(len(counts)) % 2 == 1
-    return np.ascontiguousarray(np.repeat(inside, counts).reshape(width, height).T)
+    try:
+        return np.ascontiguousarray(np.repeat(inside, counts).reshape(width, height).T)
+    except MemoryError:
+        raise DataError(f"there is not enough memory for a mask of {height} x {width} pixels.") from None
 
 
 def decode_runs(segmentation: Any, shape: tuple[int, int]) -> Runs:
@@ -174,6 +178,8 @@ def _checked_counts(segmentation: Mapping[str, Any], shape: tuple[int, int]) -> 
     if isinstance(counts, (str, bytes)):
         runs = _unpack(counts)
     elif isinstance(counts, list) and all(isinstance(count, int) for count in counts):
+        if any(not 0 <= count <= shape[0] * shape[1] for count in counts):
+            raise DataError("its run lengths do not fit into the image; the file was cut or changed.")
         runs = np.array(counts, dtype=np.int64)
     else:
         raise DataError("its run lengths are neither a string nor a list of whole numbers.")
@@ -213,11 +219,13 @@ def _polygons_to_rle(polygons: list[Any], shape: tuple[int, int]) -> bytes:
     from pycocotools import mask as cocomask
 
     height, width = shape
+    if height * width >= _MOST_PIXELS:
+        raise DataError(f"its image of {height} x {width} pixels is larger than pycocotools' masks can be.")
     outlines = []
     for polygon in polygons:
         try:
             outline = np.array(polygon, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise DataError("its polygons hold something that is not a number.") from None
         if outline.ndim != 1 or outline.size < 6 or outline.size % 2:
             raise DataError("a polygon needs at least three points, each with x and y.")

@@ -36,6 +36,14 @@ class Segmentation:
         Clean-up applied after the threshold.
     seconds : float
         Time from prompt to probability.
+
+    Examples
+    --------
+    >>> region = slice(2, 6), slice(2, 6)
+    >>> probability = np.full((4, 4), 0.6, np.float32)
+    >>> found = Segmentation(probability, region, (8, 8), Prompt.box(2, 2, 5, 5), 0.9, "any", 0.5)
+    >>> int(found.full_mask().sum()), int(found.with_threshold(0.7).full_mask().sum())
+    (16, 0)
     """
 
     probability: npt.NDArray[np.float32]

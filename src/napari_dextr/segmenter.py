@@ -51,6 +51,14 @@ class Segmenter:
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
     precision : str
         ``"auto"`` lowers precision where that was shown to agree, ``"full"`` is exact float32.
+
+    Examples
+    --------
+    >>> from skimage.data import coins
+    >>> from napari_dextr import Prompt, load_model
+    >>> result = load_model().segment(coins(), Prompt.box(13, 37, 65, 80))
+    >>> result.full_mask().shape
+    (303, 384)
     """
 
     def __init__(

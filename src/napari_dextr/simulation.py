@@ -28,6 +28,13 @@ class Simulator:
     ----------
     rng : numpy.random.Generator or int, optional
         Source of randomness; a seed makes the marks repeatable.
+
+    Examples
+    --------
+    >>> mask = np.zeros((9, 9), bool)
+    >>> mask[2:7, 3:6] = True
+    >>> Simulator().extreme(mask).bounds
+    (2.0, 3.0, 6.0, 5.0)
     """
 
     def __init__(self, rng: np.random.Generator | int | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 
 import pytest
 
@@ -76,3 +77,31 @@ def test_a_finished_journal_goes(path):
     with Journal(path, HEADER) as journal:
         journal.remove()
     assert not path.exists()
+
+
+def test_a_full_disk_is_told_as_such(path):
+    class Full:
+        def write(self, *_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        close = flush = write
+
+    with pytest.raises(OutputError, match="disk is full"), Journal(path, HEADER) as journal:
+        real, journal._file = journal._file, Full()
+        real.close()
+        journal.add(9, [])
+
+
+@pytest.mark.parametrize("image", ["7", None, 7.5])
+def test_a_line_of_no_image_is_refused(path, image):
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"image": image, "objects": []}) + "\n")
+    with pytest.raises(DataError, match="no journal"):
+        Journal(path, HEADER)
+
+
+def test_deep_nesting_is_refused(path):
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"image": ' + "[" * 100_000 + "\n")
+    with pytest.raises(DataError, match="no journal"):
+        Journal(path, HEADER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import numpy as np
@@ -45,3 +46,18 @@ def test_the_document_has_an_entry_a_line(tmp_path):
 def test_old_texts_are_kept_changed_or_left_out():
     previous = Previous("[10, 2e1, 30]")
     assert list(old_texts(previous, [(1, 3), (5, 8), (10, 12)], {0: "11"}, {2})) == ["11", "2e1"]
+
+
+def test_a_spool_on_a_full_disk_closes_without_a_word(tmp_path):
+    spool = Spool(tmp_path / "a.json")
+    spool.add({"a": 1})
+    file, spool._file = spool._file, Full()
+    spool.close()  # what could not be written was told by `add`, or is not needed
+    file.close()
+
+
+class Full:
+    """A file whose last bytes find no room."""
+
+    def close(self):
+        raise OSError(errno.ENOSPC, "No space left on device")

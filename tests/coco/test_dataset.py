@@ -81,3 +81,8 @@ def test_planes_of_stacks_know_where_they_lie():
     for extra in ({}, {"napari_dextr": 3}, {"napari_dextr": {"source": 1, "plane": [-1], "axes": 2}}):
         image = CocoImage(1, "a.png", 4, 4, extra)
         assert (image.source, image.plane, image.axes) == (None, (), "")
+
+
+def test_extreme_points_beyond_all_floats_are_refused():
+    with pytest.raises(DataError, match="not pairs"):
+        extreme_marks([[10**400, 1]])

@@ -91,3 +91,8 @@ def test_a_coco_file_is_known_by_its_head(tmp_path):
 def test_text_is_read_without_its_byte_order_mark(tmp_path):
     (tmp_path / "a.json").write_text("{}", encoding="utf-8-sig")
     assert read_text(tmp_path / "a.json") == "{}"
+
+
+def test_a_number_of_thousands_of_digits_is_refused():
+    with pytest.raises(DataError, match="cannot be read"):
+        list(take_apart('{"images": [{"id": ' + "9" * 5000 + "}]}", "a.json"))

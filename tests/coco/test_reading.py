@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_dextr.coco import read_coco
+from napari_dextr.coco.reading import whole
 from napari_dextr.errors import DataError
 from napari_dextr.objects import ObjectClass
 
@@ -90,3 +91,11 @@ def test_missing_files_folders_and_binary_are_refused(tmp_path):
     (tmp_path / "image.json").write_bytes(bytes(range(256)))
     with pytest.raises(DataError, match="not a JSON text file"):
         read_coco(tmp_path / "image.json")
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63), 10**400, "1e999", float("nan")])
+def test_ids_that_no_program_counts_to_are_refused(number):
+    for value in (number, -number) if not isinstance(number, str) else (number,):
+        with pytest.raises((ValueError, OverflowError)):
+            whole(value)
+    assert whole(2**63 - 1) == 2**63 - 1

@@ -68,3 +68,8 @@ def test_objects_with_nothing_are_told_and_many_problems_only_counted(write):
 def test_what_is_no_coco_at_all_is_refused(write):
     with pytest.raises(DataError, match="not complete JSON"):
         validate_coco(write('{"images": ['))
+
+
+def test_an_area_beyond_all_floats_is_a_problem_like_any_other(write):
+    (problem,) = validate_coco(write(with_value("annotations", "area", 10**400))).problems
+    assert "pixels, but the file says 1000" in problem

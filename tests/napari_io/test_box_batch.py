@@ -11,7 +11,7 @@ from napari.components import ViewerModel
 
 from napari_dextr.errors import PromptError
 from napari_dextr.napari_io.box_batch import ACCEPTED, DELETED, FAILED, OPEN, BoxBatch
-from napari_dextr.napari_io.box_tasks import BoxTask, classes_for, tasks_of
+from napari_dextr.napari_io.box_tasks import BoxTask, classes_for, take_boxes
 from napari_dextr.napari_io.object_table import record
 from napari_dextr.objects import ObjectClass
 from napari_dextr.postprocess import PostProcess
@@ -36,7 +36,7 @@ def made() -> tuple[ViewerModel, Any, list[BoxTask], BoxBatch]:
     corners = [(1.5, 1.5), (1.5, 10.5), (10.5, 10.5), (10.5, 1.5)]
     data = [[(plane, row, col + shift) for row, col in corners] for plane, shift in ((1, 0), (1, 30), (2, 0))]
     boxes = viewer.add_shapes(data, shape_type="rectangle", features={"class": np.array(["egg"] * 3, object)})
-    tasks, _ = tasks_of(boxes, image, viewer.dims)
+    tasks, _ = take_boxes(boxes, image, viewer.dims).tasks()
     batch = BoxBatch(image, target, viewer.dims, classes_for(tasks, boxes, []), 4, model_hash="abc")
     return viewer, target, tasks, batch
 

@@ -9,7 +9,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_dextr.errors import ImageError
-from napari_dextr.napari_io.box_tasks import classes_for, tasks_of
+from napari_dextr.napari_io.box_tasks import classes_for, take_boxes
 from napari_dextr.objects import ObjectClass
 
 BOX = [(9.5, 4.5), (9.5, 20.5), (30.5, 20.5), (30.5, 4.5)]
@@ -20,7 +20,7 @@ def test_a_rectangle_lies_around_the_outermost_pixels() -> None:
     viewer = ViewerModel()
     image = viewer.add_image(np.zeros((50, 60)))
     boxes = viewer.add_shapes([BOX, [(0, 0), (0, 3), (3, 3), (3, 0)]], shape_type="rectangle")
-    tasks, problems = tasks_of(boxes, image, viewer.dims)
+    tasks, problems = take_boxes(boxes, image, viewer.dims).tasks()
     assert problems == []
     assert tasks[0].prompt.box_bounds == TIGHT
     assert tasks[0].facts.box == TIGHT
@@ -33,7 +33,7 @@ def test_scaled_stacks_and_planes() -> None:
     image = viewer.add_image(np.zeros((5, 50, 60)), scale=(3, 0.5, 0.25), translate=(0, 10, 0))
     data = [[(2.0, *corner) for corner in BOX], [(4.0, *corner) for corner in BOX]]
     boxes = viewer.add_shapes(data, shape_type="rectangle", scale=(3, 0.5, 0.25), translate=(0, 10, 0))
-    tasks, problems = tasks_of(boxes, image, viewer.dims)
+    tasks, problems = take_boxes(boxes, image, viewer.dims).tasks()
     assert problems == []
     assert [task.plane.index for task in tasks] == [(2, 0, 0), (4, 0, 0)]
     assert [task.facts.plane for task in tasks] == [(2,), (4,)]
@@ -44,7 +44,7 @@ def test_a_layer_with_other_pixels_means_the_same_place() -> None:
     viewer = ViewerModel()
     image = viewer.add_image(np.zeros((50, 60)), scale=(2, 2))
     boxes = viewer.add_shapes([np.multiply(BOX, 2)], shape_type="rectangle")
-    (task,), _ = tasks_of(boxes, image, viewer.dims)
+    (task,), _ = take_boxes(boxes, image, viewer.dims).tasks()
     np.testing.assert_allclose(task.prompt.box_bounds, TIGHT)  # type: ignore[arg-type]
 
 
@@ -53,7 +53,7 @@ def test_flat_boxes_lie_on_the_plane_that_is_shown() -> None:
     image = viewer.add_image(np.zeros((5, 50, 60)))
     boxes = viewer.add_shapes([BOX], shape_type="rectangle")
     viewer.dims.set_point(0, 3)
-    (task,), _ = tasks_of(boxes, image, viewer.dims)
+    (task,), _ = take_boxes(boxes, image, viewer.dims).tasks()
     assert task.facts.plane == (3,)
 
 
@@ -65,7 +65,7 @@ def test_what_cannot_be_used_is_said() -> None:
     outside = [(1.0, row + 500, col) for row, col in BOX]
     boxes = viewer.add_shapes([slanted, away, outside], shape_type="polygon")
     viewer.dims.set_point(0, 0)
-    tasks, problems = tasks_of(boxes, image, viewer.dims)
+    tasks, problems = take_boxes(boxes, image, viewer.dims).tasks()
     assert tasks == []
     assert [said.split(":")[0] for said in problems] == [f"Number {n} of '{boxes.name}'" for n in (1, 2, 3)]
     assert "not lie on one plane" in problems[0]
@@ -79,7 +79,7 @@ def test_points_are_extreme_points(column: str | None) -> None:
     first, second = [(5, 10), (10, 5), (15, 10), (10, 15)], [(25, 30), (30, 25), (35, 30), (30, 35)]
     features = None if column is None else {column: [1] * 4 + [2] * 4}
     points = viewer.add_points(first + second, features=features)
-    tasks, problems = tasks_of(points, image, viewer.dims)
+    tasks, problems = take_boxes(points, image, viewer.dims).tasks()
     assert problems == []
     assert [task.prompt.bounds for task in tasks] == [(5, 5, 15, 15), (25, 25, 35, 35)]
     assert [len(task.facts.marks) for task in tasks] == [4, 4]
@@ -90,14 +90,14 @@ def test_kinds_of_points_count() -> None:
     image = viewer.add_image(np.zeros((50, 60)))
     data = [(5, 10), (10, 5), (15, 10), (10, 15), (10, 10)]
     features = {"label": [7] * 5, "kind": np.array(["extreme"] * 4 + ["inside"], object)}
-    (task,), _ = tasks_of(viewer.add_points(data, features=features), image, viewer.dims)
+    (task,), _ = take_boxes(viewer.add_points(data, features=features), image, viewer.dims).tasks()
     assert task.prompt.inside_points.tolist() == [[10, 10]]
 
 
 def test_an_incomplete_group_is_said() -> None:
     viewer = ViewerModel()
     image = viewer.add_image(np.zeros((50, 60)))
-    tasks, problems = tasks_of(viewer.add_points([(5, 10), (10, 5)]), image, viewer.dims)
+    tasks, problems = take_boxes(viewer.add_points([(5, 10), (10, 5)]), image, viewer.dims).tasks()
     assert tasks == []
     assert "at least 3" in problems[0]
 
@@ -108,7 +108,7 @@ def test_the_3d_view_is_refused() -> None:
     boxes = viewer.add_shapes([BOX], shape_type="rectangle")
     viewer.dims.ndisplay = 3
     with pytest.raises(ImageError, match="3-D"):
-        tasks_of(boxes, image, viewer.dims)
+        take_boxes(boxes, image, viewer.dims).tasks()
 
 
 def test_classes_and_numbers_come_along() -> None:
@@ -116,7 +116,7 @@ def test_classes_and_numbers_come_along() -> None:
     image = viewer.add_image(np.zeros((50, 60)))
     features: dict[str, Any] = {"class": np.array(["egg", "mite", ""], object), "id": [11, 12, 13]}
     boxes = viewer.add_shapes([BOX] * 3, shape_type="rectangle", features=features)
-    tasks, _ = tasks_of(boxes, image, viewer.dims)
+    tasks, _ = take_boxes(boxes, image, viewer.dims).tasks()
     assert [(task.class_name, task.annotation) for task in tasks] == [("egg", 11), ("mite", 12), ("", 13)]
     classes = classes_for(tasks, boxes, [ObjectClass(4, "mite", "#123456")])
     assert [(entry.id, entry.name) for entry in classes] == [(4, "mite"), (5, "egg")]

@@ -104,8 +104,6 @@ def test_marks_follow_the_world_when_the_layer_was_moved() -> None:
     assert clicks.marks(FLAT) == (Mark("extreme", 20, 20),)
     clicks.write(FLAT, [Mark("extreme", 20, 20)])
     np.testing.assert_allclose(clicks.layer.data, [[10, 20]])
-    clicks.follow_image()
-    np.testing.assert_array_equal(clicks.layer.translate, (0, 0))
 
 
 def test_a_spoilt_features_table_does_no_harm() -> None:

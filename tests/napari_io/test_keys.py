@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.utils.key_bindings import coerce_keybinding
 from napari.utils.shortcuts import default_shortcuts
 
-from napari_dextr.napari_io.keys import KEY_OF, SHORTCUTS, KeyRing, as_people_read
+from napari_dextr.napari_io.keys import KEY_OF, SHORTCUTS, KeyRing
 
 KINDS_OF_LAYER = (Image, Labels, Points, Shapes)
 
@@ -125,13 +124,3 @@ def test_no_key_has_two_meanings() -> None:
     assert KEY_OF["delete"] == "Shift+Delete"
     assert KEY_OF["discard"] == "Esc"
     assert KEY_OF["class_3"] == "Ctrl+3"
-
-
-def test_the_documentation_lists_the_keys_as_they_are() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "annotate.md").read_text(encoding="utf-8")
-    table = text.split("<!-- keys -->\n")[1].split("<!-- /keys -->")[0]
-    rows = ["| key | what it does |", "|---|---|"]
-    for item in SHORTCUTS:
-        keys = ", ".join(f"`{as_people_read(key)}`" for key in item.keys)
-        rows.append(f"| {keys} | {item.title} |")
-    assert table.splitlines() == rows

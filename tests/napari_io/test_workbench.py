@@ -145,3 +145,21 @@ def test_closing_leaves_the_users_work(made: Bench) -> None:
     layer.add([3, 4])
     made.image.scale = (0.5, 0.5)
     assert made.clicked == 0
+
+
+@pytest.mark.parametrize(
+    ("order", "zooms"),
+    [
+        ((0, 1, 2), (2.0, 1.0)),
+        ((2, 0, 1), (8.0, 2.0)),  # from the side
+        ((2, 1, 0), (8.0, 2.0)),  # and transposed: a mark's row still is along the first of its axes
+    ],
+)
+def test_zoom_knows_the_axes_on_the_screen(order: tuple[int, ...], zooms: tuple[float, float]) -> None:
+    viewer = ViewerModel()
+    bench = Workbench(viewer, lambda: None)
+    bench.set_image(viewer.add_image(np.zeros((6, 40, 30)), scale=(2.0, 0.5, 0.25)))
+    viewer.dims.order = order
+    getattr(viewer, "scene", viewer).camera.zoom = 4.0
+    assert bench.zooms == zooms
+    assert bench.zoom == min(zooms)

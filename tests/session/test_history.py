@@ -163,9 +163,16 @@ def test_steps_can_be_forgotten() -> None:
 def test_a_change_tells_what_to_show() -> None:
     patch = Patch.of(SQUARE, np.zeros((2, 2), int), np.full((2, 2), 3))
     assert patch is not None
-    edits = (Put("draft", "a", None, 1), Paint("labels", "layer", "a", patch), Paint("painted", "layer", "a", patch))
-    change = Change.of(Step("accept", edits, "a", "layer", objects=frozenset({3})), "undo", "a")
-    assert (change.marks, change.tuning, change.classes, change.objects) == (True, False, False, {3})
+    edits = (
+        Put("draft", "a", None, 1),
+        Put(("object", "layer"), 4, None, "an object"),
+        Put(("object", "other"), 1, None, "an object"),
+        Paint("labels", "layer", "a", patch),
+        Paint("painted", "layer", "a", patch),
+    )
+    change = Change.of(Step("accept", edits, "a", "layer"), "undo", "a")
+    assert (change.marks, change.tuning, change.classes) == (True, False, False)
+    assert change.objects == {"layer": {3, 4}, "other": {1}}
     (written,) = change.pixels
     assert (written.target, written.place, written.forward) == ("layer", "a", False)
     assert Change.of(Step("slider", (Put("tuning", None, 1, 2),)), "do", "a").tuning

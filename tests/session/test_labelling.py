@@ -117,14 +117,13 @@ def test_a_stroke_is_known_by_its_pixels() -> None:
     state.put(("object", "layer"), 1, AnnotatedObject(1, "here", (slice(0, 2), slice(0, 2)), ObjectFacts()))
     changed = np.zeros(SHAPE, bool)
     changed[4, 5] = True
-    edits, labels = target.strokes([Stroke("here", WHOLE, changed, 0, 1)], None)
-    assert labels == {1}
+    edits = target.strokes([Stroke("here", WHOLE, changed, 0, 1)], None)
     for edit in edits:
         if not isinstance(edit, Paint) or not edit.done:
             edit.apply(state, forward=True)
     assert target.objects[1].region == (slice(0, 5), slice(0, 6))
     assert [(place, region) for place, region, _ in target.painted()] == [("here", (slice(4, 5), slice(5, 6)))]
-    assert target.strokes([Stroke("here", WHOLE, changed, 1, 1)], None) == ((), frozenset())
+    assert target.strokes([Stroke("here", WHOLE, changed, 1, 1)], None) == ()
 
 
 def test_where_an_object_should_lie() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_dextr.errors import DataError
+from napari_dextr.objects import AnnotatedObject
 from napari_dextr.segmentation import Segmentation
 from napari_dextr.session import AcceptPolicy, Session
 from napari_dextr.session.autosave import SUFFIX, Journal
@@ -164,3 +165,34 @@ def test_only_journals_that_hold_something_are_offered(journal: bytes, tmp_path:
 
 def test_drafts_without_a_date_still_read(journal: bytes, tmp_path: Path) -> None:
     assert read(tmp_path, b'{"napari_dextr":"session","version":1,"started":"once"}\n').started.year == 1970
+
+
+def objects_in(tmp_path: Path, data: bytes) -> list[tuple[str, AnnotatedObject]]:
+    targets = read(tmp_path, data).targets
+    return [(target.name["called"], item) for target in targets for item in target.objects(json.dumps)]
+
+
+def test_no_bit_can_turn_without_being_noticed(journal: bytes, tmp_path: Path) -> None:
+    whole = objects_in(tmp_path, journal)
+    ends = [place + 1 for place, byte in enumerate(journal) if byte == ord("\n")]
+    states = {end: objects_in(tmp_path, journal[:end]) for end in ends}
+    ever = [item for state in states.values() for item in state]
+    for place in range(ends[0], len(journal), 3):
+        damaged = bytearray(journal)
+        damaged[place] ^= 1 << place % 8
+        found = objects_in(tmp_path, bytes(damaged))
+        assert all(item in ever for item in found), place  # nothing that never was
+        before = states[max(end for end in ends if end <= place)]
+        assert all(item in found for item in before if item in whole), place
+
+
+def test_drafts_that_make_no_sense_cost_no_object(journal: bytes, tmp_path: Path) -> None:
+    lines = [
+        {"drafts": [{"place": 1, "marks": [["nonsense", 1, 2]], "box": None}]},
+        {"drafts": [{"place": 1, "correcting": 7}]},
+        {"objects": [{"target": 0, "label": 9, "place": 1, "region": [5, 5, 5, 9], "facts": {}}]},
+        {"drafts": [3]},
+    ]
+    text = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    recovered = read(tmp_path, journal + text + b"[" * 100_000)
+    assert (recovered.objects, recovered.damaged) == (2, 5)

@@ -193,9 +193,9 @@ def test_undoing_an_accept_brings_marks_and_mask_back_without_the_model(
     clock.time += 60
     change = session.undo()
     assert change is not None
-    assert (change.text, change.how, change.place, change.target) == ("accept object 1", "undo", "a", "layer")
+    assert (change.text, change.how, change.place) == ("accept object 1", "undo", "a")
     assert change.marks
-    assert change.objects == {1}
+    assert change.objects == {"layer": {1}}
     assert not labels.planes["a"].any()
     assert len(session.marks) == 4
     assert session.segmentation is not None
@@ -341,6 +341,75 @@ def test_an_object_from_a_file_is_corrected_by_its_mask(session: Session, labels
     session.accept()
     np.testing.assert_array_equal(labels.planes["a"] == 12, blob(5, 5, 12, 9))
     assert session.objects[12].facts.prompts == "1 inside"
+
+
+def test_a_correction_that_is_taken_back_leaves_the_object_as_it_was_reopened(
+    session: Session, labels: NumpyLabels, clock: Clock
+) -> None:
+    from napari_dextr.objects import AnnotatedObject, ObjectFacts
+
+    labels.planes["a"][5:9, 5:9] = 12
+    session.adopt([AnnotatedObject(12, "a", (slice(3, 12), slice(3, 12)), ObjectFacts())])
+    session.reopen(12)  # no marks: only its mask says where it is
+    session.add_point("inside", (10, 6))
+    answer(session, blob(5, 5, 12, 9))
+    session.remove_point(0)
+    assert session.segmentation is not None
+    assert session.segmentation.mask.sum() == 16
+    session.accept()
+    np.testing.assert_array_equal(labels.planes["a"] == 12, blob(5, 5, 9, 9))
+    mark(session, blob(14, 14, 20, 20))
+    session.add_point("inside", (17, 17))
+    answer(session, blob(14, 14, 21, 21))
+    label = session.accept().label
+    session.reopen(label)
+    session.add_point("outside", (20, 20))
+    answer(session, blob(14, 14, 15, 15))
+    session.add_point("inside", (18, 18))
+    session.remove_point(6)
+    session.remove_point(5)
+    assert not session.to_ask  # the marks are those of the mask that is there
+    assert session.segmentation is not None
+    assert session.segmentation.mask.sum() == 49
+
+
+def test_a_class_that_goes_takes_no_preview_along(session: Session) -> None:
+    session.add_class("cell")
+    session.set_class(None, 1)
+    accept(session, blob())
+    session.reopen(1)
+    session.add_point("inside", (8, 8))
+    answer(session, blob(2, 2, 9, 9))
+    session.remove_class(1)
+    assert session.current_class is None
+    assert session.segmentation is not None
+    assert session.segmentation.mask.sum() == 49
+    session.undo()
+    assert session.current_class == 1
+    assert session.segmentation is not None
+
+
+def test_what_is_corrected_is_meant_wherever_it_lies(session: Session, labels: NumpyLabels) -> None:
+    accept(session, blob())
+    other = NumpyLabels()
+    session.bind("other", other)
+    session.add_class("cell")
+    accept(session, blob(10, 10, 12, 12))
+    session.bind("layer", labels)
+    session.reopen(1)
+    session.bind("other", other)
+    assert (session.reopened, session.reopened_in) == (1, "layer")
+    session.set_class(1, 1)
+    assert session.objects[1].facts.class_id is None
+    assert session.targets["layer"].objects[1].facts.class_id == 1
+    session.delete(1)
+    assert not labels.planes["a"].any()
+    assert other.planes["a"].any()
+    assert session.reopened is None
+    session.undo()
+    session.bind("layer", None)
+    session.accept()
+    assert labels.planes["a"].any()
 
 
 def test_an_object_whose_pixels_are_gone_is_not_reopened(session: Session, labels: NumpyLabels) -> None:
@@ -510,7 +579,7 @@ def test_classes(session: Session) -> None:
     change = session.undo()
     assert change is not None
     assert change.classes
-    assert change.objects == {1}
+    assert change.objects == {"layer": {1}}
     assert session.objects[1].facts.class_id == 1
     assert session.current_class == 1
     session.redo()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from napari_dextr.postprocess import PostProcess
 from napari_dextr.prompt import Prompt
 from napari_dextr.segmenter import Segmentation
 from napari_dextr.widgets.controller import AnnotateController
+
+from .fake_training import Stage
 
 
 @pytest.fixture
@@ -215,3 +218,18 @@ def full(rig: Rig) -> Rig:
     rig.qtbot.waitUntil(lambda: rig.do.model.segmenter is not None)
     rig.open()
     return rig
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """What the fake trainings of a test do."""
+    made = Stage()
+    yield made
+    made.release()
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A library of own models that is the test's alone; runs of trainings go beside it."""
+    monkeypatch.setenv("NAPARI_DEXTR_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"

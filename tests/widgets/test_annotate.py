@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,14 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
+from napari_dextr.models.checkpoint import write_checkpoint
 from napari_dextr.models.download import CACHE_VARIABLE
+from napari_dextr.models.own import keep_model, remove_model
 from napari_dextr.models.registry import EMBEDDED_FILE
+from napari_dextr.models.spec import ModelSpec
 from napari_dextr.widgets import annotate
 from napari_dextr.widgets.annotate import AnnotateWidget
+from napari_dextr.widgets.docks import tell_models_changed
 
 POINTS = [(20.0, 60.0), (60.0, 20.0), (100.0, 62.0), (58.0, 110.0)]
 BOX = (slice(20, 101), slice(20, 111))
@@ -361,3 +366,52 @@ def test_a_coin_with_the_embedded_model(make_napari_viewer: Any, qtbot: Any, han
     overlap = (coin & (labels == 1)).sum() / (coin | (labels == 1)).sum()
     assert overlap > 0.85
     assert notices == []
+
+
+def keep_small(folder: Path, name: str) -> None:
+    """Put a real, small model into the library, which finds something everywhere."""
+    import torch
+
+    from napari_dextr.models.compact import CompactNet
+
+    torch.manual_seed(0)
+    options = {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1, 1], "decoder": 8, "pools": [1]}
+    spec = ModelSpec("run", "compact", options, canvas=32, threshold=0.001)
+    keep_model(write_checkpoint(folder / "best.safetensors", CompactNet(**options), spec), name)
+
+
+def test_an_own_model_made_while_the_widget_is_open_annotates_under_its_name(
+    qtbot: Any, notices: list[str], tmp_path: Path
+) -> None:
+    keep_small(tmp_path, "mice")
+    viewer = ViewerModel()
+    widget = AnnotateWidget(viewer)
+    qtbot.addWidget(widget)
+    do = widget.controller
+    keep_small(tmp_path, "my cells")
+    window = SimpleNamespace(dock_widgets={"Annotate": widget})
+    tell_models_changed(SimpleNamespace(window=window))
+    assert widget.models.models.findText("my cells") > 0
+    widget.models.choose("my cells")
+    do.set_image(viewer.add_image(np.random.default_rng(0).integers(0, 255, (128, 128), np.uint8)))
+    qtbot.waitUntil(lambda: do.model.segmenter is not None and not do.model.loading)
+
+    def annotate_one(points: list[tuple[float, float]]) -> Any:
+        do.bench.clicks.layer.add(points)
+        qtbot.waitUntil(lambda: do.session.segmentation is not None)
+        do.accept()
+        return do.session.objects[max(do.session.objects)].facts
+
+    facts = annotate_one(POINTS)
+    assert (facts.model, facts.model_hash) == ("my cells", do.model.segmenter.model_hash)
+    remove_model("my cells")
+    widget.models.devices.setCurrentIndex(1)  # the CPU by name: it has to be loaded again
+    qtbot.waitUntil(lambda: bool(notices))
+    assert "no model or file 'my cells'" in notices[0]
+    assert "stays in use" in notices[0]
+    assert (widget.models.models.currentText(), widget.models.devices.currentData()) == ("my cells (removed)", "auto")
+    corner = [(102.0, 112.0), (112.0, 104.0), (124.0, 114.0), (113.0, 126.0)]
+    assert annotate_one(corner).model_hash == facts.model_hash
+    assert len(do.session.objects) == 2
+    widget.release()
+    qtbot.waitUntil(lambda: not do.model.running)

@@ -61,6 +61,89 @@ def test_clicks_kept_back_are_not_lost_where_the_object_cannot_be_accepted(full:
     assert len(full.do.session.marks) == len(full.layer.data) == 4
 
 
+def hold(full: Rig) -> None:
+    """Four clicks whose answer is accepted at once, when it comes; it does not come yet."""
+    full.do.set_auto_accept(True)
+    full.segmenter.gate.clear()
+    full.click(POINTS)
+    assert full.do.prompts.hold
+
+
+def test_a_point_withdrawn_while_its_object_waits_to_be_accepted_is_clicked_again(full: Rig) -> None:
+    hold(full)
+    full.do.withdraw()
+    full.click([(13.0, 23.0)])
+    assert len(full.do.session.marks) == len(full.layer.data) == 4
+    full.segmenter.gate.set()
+    full.wait()
+    assert list(full.do.session.objects) == [1]
+    assert full.do.session.objects[1].facts.marks[3].col == 23
+
+
+def test_of_clicks_kept_back_the_last_is_withdrawn_first(full: Rig) -> None:
+    hold(full)
+    full.click(SECOND[:2])
+    full.do.withdraw()
+    assert len(full.layer.data) == 5
+    full.segmenter.gate.set()
+    full.wait()
+    assert list(full.do.session.objects) == [1]
+    assert [mark.row for mark in full.do.session.marks] == [30]
+
+
+def test_a_point_dragged_while_its_object_waits_to_be_accepted_counts_where_it_is_dropped(full: Rig) -> None:
+    hold(full)
+    moved = full.layer.data.copy()
+    moved[2] = (28, 13)
+    full.layer.data = moved
+    full.segmenter.gate.set()
+    full.wait()
+    assert list(full.do.session.objects) == [1]
+    assert full.do.session.objects[1].facts.marks[2].row == 28
+
+
+def test_clicks_on_another_plane_are_not_kept_back_for_an_object_that_was_left(rig: Rig) -> None:
+    rig.open(np.zeros((4, 40, 50), np.uint8))
+    rig.qtbot.waitUntil(lambda: rig.do.model.segmenter is not None)
+    rig.viewer.dims.set_current_step(0, 0)
+    rig.do.set_auto_accept(True)
+    rig.segmenter.gate.clear()
+    rig.click(POINTS, 0)
+    rig.click(SECOND[:1], 0)
+    rig.viewer.dims.set_current_step(0, 2)
+    rig.segmenter.gate.set()
+    rig.segment(POINTS, 2)
+    assert list(rig.do.session.objects) == [1]
+    rig.viewer.dims.set_current_step(0, 0)
+    rig.wait()
+    assert len(rig.do.session.marks) == 5  # those that were made there
+
+
+def test_clicks_kept_back_outlive_what_is_done_to_other_objects(full: Rig) -> None:
+    full.segment(SECOND)
+    full.do.accept()
+    hold(full)
+    full.click([(30.0, 10.0)])
+    full.do.delete(1)
+    assert len(full.layer.data) == 5
+    full.segmenter.gate.set()
+    full.wait()
+    assert list(full.do.session.objects) == [2]
+    assert [mark.row for mark in full.do.session.marks] == [30]
+
+
+def test_going_back_to_an_object_ends_the_keeping_back_of_clicks(full: Rig) -> None:
+    full.segment(SECOND)
+    full.do.accept()
+    hold(full)
+    full.do.reopen(1)
+    full.segmenter.gate.set()
+    full.do.set_kind("inside")
+    full.segment([(34.0, 36.0)])
+    assert full.do.session.reopened == 1
+    assert [mark.kind for mark in full.do.session.marks] == ["extreme"] * 4 + ["inside"]
+
+
 def test_marks_that_were_refused_are_not_asked_about_at_every_look(full: Rig) -> None:
     full.segmenter.error = RuntimeError("broken")
     full.segment()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,13 @@ from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
 from napari_dextr.errors import DextrError
+from napari_dextr.models.checkpoint import write_checkpoint
+from napari_dextr.models.own import models_folder
 from napari_dextr.models.registry import EMBEDDED_FILE
+from napari_dextr.models.spec import ModelSpec
 from napari_dextr.napari_io.box_batch import ACCEPTED, DELETED
 from napari_dextr.widgets.boxes_to_masks import BoxesToMasksWidget
+from napari_dextr.widgets.docks import tell_models_changed
 
 CORNERS = [(9.5, 4.5), (9.5, 10.5), (20.5, 10.5), (20.5, 4.5)]
 
@@ -179,6 +184,15 @@ def test_a_target_that_goes_empties_the_queue(qtbot: Any, made: tuple[ViewerMode
     viewer.layers.remove("DEXTR labels")
     assert widget.table.rows.rows == []
     qtbot.waitUntil(lambda: widget.targets.layer is None)
+
+
+def test_a_model_that_is_kept_meanwhile_can_be_chosen(made: tuple[ViewerModel, BoxesToMasksWidget]) -> None:
+    _, widget = made
+    models_folder().mkdir(parents=True)
+    write_checkpoint(models_folder() / "cells.safetensors", {}, ModelSpec("cells", "compact"))
+    tell_models_changed(SimpleNamespace(window=SimpleNamespace(dock_widgets={"Boxes to masks": widget})))
+    widget.models.choose("cells")
+    assert widget.models.models.currentText() == "cells"
 
 
 @pytest.mark.screen

@@ -25,8 +25,9 @@ def test_coincident_points() -> None:
 
 def test_small_objects_depend_on_the_zoom() -> None:
     small = extremes((10, 14), (20, 10), (30, 15), (20, 19))
-    assert hint_of(small, None, zoom=4.0) is None
+    assert hint_of(small, None, zooms=(4.0, 4.0)) is None
     assert "9 px wide" in str(hint_of(small, None))
+    assert hint_of(small, None, zooms=(1.0, 2.0)) is None  # rows may be farther apart than columns
     assert "5 px high" in str(hint_of([], (10.0, 10.0, 15.0, 70.0)))
 
 

@@ -73,7 +73,7 @@ def test_classes_reach_objects_and_table(full: Rig) -> None:
     full.do.objects.set_class_number(9)
     full.segment(SECOND)
     full.do.accept()
-    full.do.objects.show_table()
+    full.do.objects.show_tables()
     target = full.do.target.layer
     assert target is not None
     assert target.features["class"].tolist() == ["cell", "dirt"]
@@ -84,7 +84,7 @@ def test_classes_reach_objects_and_table(full: Rig) -> None:
     full.do.objects.remove_class(2)
     full.do.objects.rename_class(1, "nucleus")
     full.do.objects.recolour_class(1, "#123456")
-    full.do.objects.show_table()
+    full.do.objects.show_tables()
     assert target.features["class"].tolist() == ["nucleus", ""]
     full.do.objects.set_colours(True)
     full.do.objects.set_colours(False)
@@ -129,7 +129,7 @@ def test_objects_that_somebody_else_wrote_are_read_again(full: Rig) -> None:
 def test_a_table_that_cannot_be_read_now_keeps_its_numbers(full: Rig) -> None:
     full.segment()
     full.do.accept()
-    full.do.objects.show_table()
+    full.do.objects.show_tables()
     target = full.do.target.layer
     assert target is not None
     full.do.objects.set_class(None)
@@ -137,7 +137,7 @@ def test_a_table_that_cannot_be_read_now_keeps_its_numbers(full: Rig) -> None:
     full.do.objects.classify(1)
     target.scale = (2, 2)  # no longer over the image
     full.do.delete(7)
-    full.do.objects.show_table()
+    full.do.objects.show_tables()
     assert target.features["area"].tolist() == [20 * 19]
     assert target.features["class"].tolist() == ["cell"]
 
@@ -168,7 +168,7 @@ def test_an_accepted_object_gets_another_class_at_once(full: Rig) -> None:
     assert full.do.session.reopened is None
     assert full.do.status.text.startswith("Object 1 is of class 'cell'.")
     full.do.objects.classify(full.do.objects.selected)
-    full.do.objects.show_table()
+    full.do.objects.show_tables()
     target = full.do.target.layer
     assert target is not None
     assert target.features["class"].tolist() == ["cell", "cell"]
@@ -179,3 +179,82 @@ def test_an_accepted_object_gets_another_class_at_once(full: Rig) -> None:
     assert full.do.session.objects[2].facts.class_id == 1
     full.do.objects.classify(7)
     assert "no object 7" in full.notices[-1][0]
+
+
+def test_the_record_of_a_layer_follows_undo_after_another_one_was_chosen(full: Rig) -> None:
+    full.segment()
+    full.do.accept()
+    first = full.do.target.layer
+    full.do.set_target(full.viewer.add_labels(np.zeros((40, 50), np.uint16), name="other"))
+    full.do.undo()
+    assert not first.data.any()
+    assert object_table.record(first)[0] == {}
+    full.do.set_target(first)
+    assert not full.do.session.objects
+    full.do.redo()
+    assert list(object_table.record(first)[0]) == [1]
+
+
+def test_a_class_that_layers_share_is_renamed_in_the_records_of_all(full: Rig) -> None:
+    full.do.objects.add_class("cell")
+    full.segment()
+    full.do.accept()
+    first = full.do.target.layer
+    other = full.viewer.add_labels(np.zeros((40, 50), np.uint16), name="other")
+    full.do.set_target(other)
+    full.segment(SECOND)
+    full.do.accept()
+    full.do.objects.rename_class(1, "nucleus")
+    for layer in (first, other):
+        assert [item.name for item in object_table.record(layer)[1]] == ["nucleus"]
+    full.do.objects.remove_class(1)
+    assert object_table.record(first)[0][1].class_id is None
+
+
+def test_deleting_the_corrected_object_after_another_layer_was_chosen_deletes_that_one(full: Rig) -> None:
+    full.segment()
+    full.do.accept()
+    first = full.do.target.layer
+    other = full.viewer.add_labels(np.zeros((40, 50), np.uint16), name="other")
+    full.do.set_target(other)
+    full.segment(SECOND)
+    full.do.accept()
+    full.do.set_target(first)
+    full.do.reopen(1)
+    full.do.set_target(other)
+    full.do.delete()
+    assert not first.data.any()
+    assert other.data.any()
+    assert full.do.session.reopened is None
+
+
+def test_an_object_that_nobody_clicked_is_corrected_from_its_mask(rig: Rig) -> None:
+    rig.segmenter.spec = type(rig.segmenter)(("extreme", "inside", "outside", "box")).spec
+    image = rig.open(np.zeros((3, 40, 50), np.uint8), scale=(2, 0.5, 0.5))
+    rig.qtbot.waitUntil(lambda: rig.do.model.segmenter is not None)
+    data = np.zeros((3, 40, 50), np.uint16)
+    data[1:, 10:20, 10:20] = 7  # on two planes: the one that is shown is meant
+    target = rig.viewer.add_labels(data, scale=image.scale)
+    rig.do.set_target(target)
+    rig.viewer.dims.set_current_step(0, 2)
+    rig.viewer.cursor.position = (4, 7, 7)
+    rig.do.reopen()
+    assert rig.do.session.reopened == 7
+    assert rig.do.session.segmentation is not None
+    assert rig.do.session.segmentation.mask.sum() == 100
+    rig.do.set_kind("inside")
+    rig.segment([(15.0, 25.0)], 2)
+    rig.do.accept()
+    assert (target.data[1] == 7).sum() == 100
+    assert (target.data[2] == 7).sum() > 100
+    assert object_table.record(target)[0][7].plane == (2,)
+    rig.do.undo()
+    assert (target.data[2] == 7).sum() == 100
+    rig.viewer.cursor.position = (4, 7, 7)
+    rig.do.delete()
+    assert not target.data[2].any()
+    assert (target.data[1] == 7).sum() == 100
+    rig.viewer.cursor.position = (0, 0, 0)
+    rig.viewer.layers.selection.active = image
+    rig.do.reopen()
+    assert "Point at an accepted object" in rig.notices[-1][0]

@@ -36,6 +36,7 @@ class Person:
     def check(self) -> None:
         unexpected = [text for text, _ in self.rig.notices if "unexpectedly" in text]
         assert not unexpected, (unexpected, self.did)
+        assert self.do.session.busy or not self.do.prompts.hold, self.did
         clicks, plane = self.do.bench.clicks, self.do.prompts.plane
         if clicks is not None and plane is not None and not self.do.prompts.hold:
             assert clicks.marks(plane) == pytest.approx(self.do.session.marks) or len(clicks.marks(plane)) == len(

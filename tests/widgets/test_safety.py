@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_dextr.errors import OutputError
+from napari_dextr.session.autosave import Journal
 from napari_dextr.widgets.controller import AnnotateController
 from napari_dextr.widgets.safety import RecoveryPanel, Safety
 
@@ -107,6 +109,29 @@ def test_what_a_crash_ended_is_offered_and_recovered(qtbot: Any, make: Callable[
     assert again.do.session.reopened == 1
     panel.show_found(again.safety.found)
     assert panel.isHidden()
+
+
+def test_what_was_recovered_but_cannot_be_saved_is_offered_still(
+    qtbot: Any, make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    rig.crash()
+    again = make()
+    qtbot.waitUntil(lambda: bool(again.safety.found))
+    again.open()
+
+    def full(journal: Journal) -> None:
+        raise OutputError("The disk is full.")
+
+    again.safety._begin()
+    monkeypatch.setattr(Journal, "rewrite", full)
+    again.safety.recover()
+    assert list(again.do.session.objects) == [1]
+    assert again.do.notices.problem == "The disk is full."
+    assert again.safety.found
+    assert again.safety.found[0].path.exists()
 
 
 def test_a_session_can_be_thrown_away(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:

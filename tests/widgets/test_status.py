@@ -59,7 +59,7 @@ def test_status(state: Session, facts: dict[str, Any], kind: str, words: str) ->
     bench = SimpleNamespace(
         image=facts.get("image", object()),
         armed=facts.get("armed", True),
-        zoom=facts.get("zoom", 1.0),
+        zooms=(facts.get("zoom", 1.0),) * 2,
         clicks=SimpleNamespace(corners=lambda plane: facts.get("corners", [])),
     )
     model = SimpleNamespace(loading=facts.get("loading", False), progress=facts.get("progress"))

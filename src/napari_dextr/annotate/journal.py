@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -58,7 +59,8 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk was told of by `add`; the line that it cut is told apart
+            self._file.close()
 
     def add(self, image_id: int, results: Sequence[ObjectResult]) -> None:
         """Note an image as done.
@@ -99,12 +101,14 @@ class Journal:
                                 f"'{self.path}' is the journal of a run with other annotations, another model or other "
                                 "settings; repeat that run, or begin anew with --restart."
                             )
+                    elif type(entry["image"]) is not int:
+                        raise TypeError("no image")
                     else:
                         self.done[entry["image"]] = [ObjectResult(**result) for result in entry["objects"]]
                     complete += len(line)
         except OSError as error:
             raise OutputError(f"The journal '{self.path}' cannot be read: {reason_of(error)}.") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             if isinstance(error, DataError):
                 raise
             raise DataError(f"'{self.path}' is no journal of this program; move it away or use --restart.") from None

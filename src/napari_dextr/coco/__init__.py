@@ -19,6 +19,7 @@ from .images import (
     write_plane,
 )
 from .labels import ImageLabels, ReadLabels, labels_to_coco, read_labels
+from .options import WriterOptions
 from .reading import read_coco
 from .validation import CocoReport, validate_coco
 from .writing import CocoWriter, ExportReport, export_coco
@@ -34,6 +35,7 @@ __all__ = [
     "ImageLabels",
     "MissingImageError",
     "ReadLabels",
+    "WriterOptions",
     "export_coco",
     "find_image",
     "labels_to_coco",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -62,7 +63,8 @@ class Spool:
     def close(self) -> None:
         """Remove it from the disk."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # a full disk: what was not written yet is not needed any more
+                self._file.close()
 
 
 def to_json(value: Any) -> str:

@@ -14,6 +14,11 @@ UNCLASSIFIED = "object"
 """Category of objects that nobody gave a class, where there are several classes."""
 
 
+def at_least_one(classes: Sequence[ObjectClass]) -> list[ObjectClass]:
+    """The classes, or the one that all objects belong to where there are none."""
+    return list(classes) or [ObjectClass(1, UNCLASSIFIED, class_colour(1))]
+
+
 class Categories:
     """The categories that an export writes.
 
@@ -31,7 +36,7 @@ class Categories:
     """
 
     def __init__(self, classes: Sequence[ObjectClass], previous: Previous) -> None:
-        self.classes = list(classes) or [ObjectClass(1, UNCLASSIFIED, class_colour(1))]
+        self.classes = at_least_one(classes)
         names: list[object] = [item.name for item in self.classes]
         numbers: list[object] = [item.id for item in self.classes]
         for what, values in (("name", names), ("number", numbers)):

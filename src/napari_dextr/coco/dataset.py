@@ -225,7 +225,7 @@ def extreme_marks(points: Any) -> tuple[Mark, ...]:
         flat = [float(value) for point in points for value in (point if isinstance(point, list) else [point])]
         if len(flat) % 2 or not all(abs(value) < float("inf") for value in flat):
             raise ValueError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise DataError("its extreme_points are not pairs of x and y.") from None
     return tuple(Mark("extreme", row, col) for col, row in zip(flat[::2], flat[1::2], strict=True))
 

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import DataError
+from ..errors import DataError, first_line
 
 LISTS = ("images", "annotations", "categories")
 """Top-level lists that are read entry by entry."""
@@ -87,6 +87,8 @@ def take_apart(text: str, name: str) -> Iterator[Part]:
         ) from None
     except RecursionError:
         raise DataError(f"'{name}' is not a JSON text file.") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise DataError(f"'{name}' holds a value that cannot be read ({first_line(error)}); export it again.") from None
     if not {"images", "annotations"} <= seen:
         raise DataError(f"'{name}' is not a COCO file: it needs the lists 'images' and 'annotations'.")
 

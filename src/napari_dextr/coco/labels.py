@@ -166,6 +166,12 @@ def labels_to_coco(
     ------
     DataError
         When the labels are not a plane of whole numbers, or a label has a category that is not listed.
+
+    Examples
+    --------
+    >>> document = labels_to_coco(np.array([[0, 3, 3], [0, 3, 3]]), "cells.png", categories={1: "cell"})
+    >>> [(entry["bbox"], entry["area"]) for entry in document["annotations"]]
+    [([1.0, 0.0, 2.0, 2.0], 4.0)]
     """
     check_form(segmentation)
     array = check_labels(labels)

@@ -14,6 +14,7 @@ from .dataset import CocoDataset, CocoImage, CocoObject
 from .document import read_text, take_apart
 
 _IMAGE_KEYS = ("id", "file_name", "height", "width")
+_TOO_LARGE = 2**63
 _OBJECT_KEYS = ("id", "image_id", "category_id", "segmentation", "bbox", "iscrowd")
 
 
@@ -136,12 +137,10 @@ def parse_category(entry: Any, name: str) -> tuple[int, str, str | None]:
 
 
 def whole(value: Any) -> int:
-    """A whole number, however JSON writes it; raises `ValueError`, `TypeError` or `OverflowError`."""
-    if type(value) is int:
-        return value
-    number = float(value)
-    if not number.is_integer():  # infinite and NaN are none either
-        raise ValueError(value)
+    """A whole number of up to 63 bits, however JSON writes it; raises `ValueError`, `TypeError` or `OverflowError`."""
+    number = value if type(value) is int else float(value)
+    if number != number or abs(number) >= _TOO_LARGE or int(number) != number:
+        raise ValueError("no whole number")
     return int(number)
 
 

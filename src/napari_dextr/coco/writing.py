@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dataclasses import replace as changed_to
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..files import atomic_write
@@ -21,7 +21,11 @@ from .document import LISTS
 from .guard import Guard
 from .images import check_file_name
 from .labels import ImageLabels, Labels, SegmentationForm, check_form, segment
+from .options import WriterOptions, with_known_ids
 from .previous import Previous
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _OUR_KEYS = {*ObjectFacts.__slots__, "label", "layer"}  # of a record; what else stands there is kept
 
@@ -67,14 +71,8 @@ def export_coco(
     planes: Iterable[ImageLabels],
     classes: Sequence[ObjectClass] = (),
     *,
-    segmentation: SegmentationForm = "auto",
-    author: str | None = None,
-    info: Mapping[str, Any] | None = None,
-    licenses: Sequence[Mapping[str, Any]] = (),
-    replace: bool = False,
-    versions: int = 5,
-    reserved: Iterable[int] = (),
     progress: Callable[[int, int | None], object] | None = None,
+    **options: Unpack[WriterOptions],
 ) -> ExportReport:
     """Write label images into a COCO file.
 
@@ -89,21 +87,10 @@ def export_coco(
         One label image is in memory at a time, if they are functions.
     classes : sequence of ObjectClass, optional
         By default one, "object". In a file that exists they are found by name.
-    segmentation : {"auto", "rle", "polygons"}
-        "auto" writes polygons where the object has no hole; "polygons" reaches holes by bridges without width. Either
-        way pycocotools makes exactly the same pixels of them, which is checked; otherwise run lengths are written.
-    author : str, optional
-        Goes with every new object.
-    info, licenses : optional
-        Go into a new file; licences are added to an old one.
-    replace : bool
-        Start a new file, instead of adding to the one that exists.
-    versions : int
-        How many earlier versions to keep beside the file (`napari_dextr.files.keep_version`).
-    reserved : iterable of int, optional
-        Ids of objects that are still to come, where `planes` is no list: no new object gets one of them.
     progress : callable, optional
         Called with (planes done, planes in all or None). If it raises, nothing was written.
+    **options
+        See `WriterOptions`.
 
     Raises
     ------
@@ -113,18 +100,7 @@ def export_coco(
         When the file cannot be written.
     """
     total = len(planes) if isinstance(planes, Sequence) else None
-    known = [number for plane in planes for number in plane.ids.values()] if isinstance(planes, Sequence) else []
-    with CocoWriter(
-        path,
-        classes,
-        segmentation=segmentation,
-        author=author,
-        info=info,
-        licenses=licenses,
-        replace=replace,
-        versions=versions,
-        reserved=[*known, *reserved],
-    ) as writer:
+    with CocoWriter(path, classes, **with_known_ids(options, planes)) as writer:
         for done, plane in enumerate(planes, start=1):
             writer.add(plane, plane.read())
             if progress is not None:
@@ -135,7 +111,17 @@ def export_coco(
 class CocoWriter:
     """Takes label images one by one; `finish` writes the file. Use it in a ``with`` block.
 
-    Parameters are those of `export_coco`.
+    Parameters
+    ----------
+    path, classes
+        As for `export_coco`.
+    segmentation, author, info, licenses, replace, versions, reserved
+        See `WriterOptions`.
+
+    Raises
+    ------
+    DataError, OutputError
+        As `export_coco`.
     """
 
     def __init__(

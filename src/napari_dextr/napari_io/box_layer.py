@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..prompt import Bounds
-from .placement import follow, placement
+from .placement import placement
 from .planes import Plane
 
 if TYPE_CHECKING:
@@ -59,10 +59,6 @@ class BoxLayer:
         self.layer.events.data.disconnect(self._on_data)
         if self._on_press in self.layer.mouse_drag_callbacks:
             self.layer.mouse_drag_callbacks.remove(self._on_press)
-
-    def follow_image(self) -> None:
-        """Take over transforms of the image that have changed."""
-        follow(self.layer, self.image)
 
     def arm(self, drawing: bool) -> None:
         """Draw a new box with the next drag, or edit the one that is there."""

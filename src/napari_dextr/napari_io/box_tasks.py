@@ -53,11 +53,6 @@ class BoxTask:
     annotation: int | None = None
 
 
-def tasks_of(layer: Any, image: Image, dims: Any) -> tuple[list[BoxTask], list[str]]:
-    """Objects that a Shapes or Points layer marks on an image: `take_boxes`, then `BoxSource.tasks`."""
-    return take_boxes(layer, image, dims).tasks()
-
-
 @dataclass(frozen=True, eq=False)
 class BoxSource:
     """What a Shapes or Points layer marks on an image, taken as it is now; a background thread may work on it."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..objects import KINDS, Mark
-from .placement import follow, placement
+from .placement import placement
 from .planes import Plane, layer_shape
 
 if TYPE_CHECKING:
@@ -91,10 +91,6 @@ class ClickLayer:
         self.layer.selected_data.events.items_changed.disconnect(self._on_selected)
         if self._on_press in self.layer.mouse_drag_callbacks:
             self.layer.mouse_drag_callbacks.remove(self._on_press)
-
-    def follow_image(self) -> None:
-        """Take over transforms of the image that have changed."""
-        follow(self.layer, self.image)
 
     @property
     def kind(self) -> str:

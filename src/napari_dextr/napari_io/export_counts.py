@@ -56,10 +56,12 @@ class Counts:
 
     @property
     def planes(self) -> int:
+        """Planes that were counted."""
         return len(self._seen)
 
     @property
     def planes_with_objects(self) -> int:
+        """Those on which there is something."""
         return len(self._filled)
 
     def add(self, source: LabelSource, index: tuple[int, ...], classes: Sequence[ObjectClass]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ..coco import NAMESPACE, ImageLabels
+from ..coco.categories import at_least_one
 from ..errors import DataError
 from ..objects import ObjectClass
 from .export_images import Pictures
@@ -82,7 +83,7 @@ def joined_classes(sources: Sequence[LabelSource]) -> list[ObjectClass]:
                     f"Class {entry.id} is '{known.name}' in one Labels layer and '{entry.name}' in "
                     f"'{source.name}'; rename one, or export the layers to files of their own."
                 )
-    return [classes[number] for number in sorted(classes)] or [ObjectClass(1, "object", "#00e5ff")]
+    return at_least_one([classes[number] for number in sorted(classes)])
 
 
 def keep_numbers(

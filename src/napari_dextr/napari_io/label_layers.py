@@ -72,6 +72,11 @@ def show_preview(
     layer.editable = False  # napari makes a layer editable again whenever its data change
 
 
+def is_preview(layer: Any) -> bool:
+    """Whether a layer holds one object that is not accepted yet. A copy that somebody edits is none any more."""
+    return bool(layer.name == PREVIEW_NAME and not layer.editable)
+
+
 def clear_preview(layer: Labels) -> None:
     """Show nothing."""
     if np.any(layer.data):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ImageError
-from ..objects import AnnotatedObject
+from ..objects import AnnotatedObject, ObjectFacts
 from ..session.labelling import region_of
+from ..session.patches import PackedMask
 from .label_layers import check_target
 from .label_pixels import LayerPixels
 from .label_scan import LabelScan, highest_of, is_small, known_highest
-from .label_storage import check_editable, finest, needs_copy
+from .label_storage import check_editable, finest, needs_copy, read_block
 from .object_table import record
-from .placement import plain
-from .planes import current_plane, plane_at
+from .placement import plain, same_place
+from .planes import current_plane, hidden_index, layer_shape, plane_at
 from .strokes import UnknownStrokeError, strokes_of
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     from ..session import Session
     from .workbench import Workbench
+
+_MOST_SEARCHED = 1 << 26  # pixels of a plane that are searched for one label in a moment
 
 
 class Target:
@@ -86,6 +90,35 @@ class Target:
             if label not in self._session.objects and region is not None:
                 found.append(AnnotatedObject(label, place, region, facts))
         self._session.adopt(found)
+
+    def adopt_label(self, label: int) -> None:
+        """Take over an object of which only the pixels on the shown plane are known: of a file of others, or painted.
+
+        Nothing happens where there are none, where nobody could correct it there, or where the plane is too large to be
+        searched while somebody waits.
+
+        Raises
+        ------
+        ImageError
+            In the 3-D view.
+        OutputError
+            If the layer cannot be read.
+        """
+        layer, image = self.layer, self._bench.image
+        if layer is None or image is None or not same_place(layer, image):
+            return
+        plane, extents = current_plane(image, self._bench.viewer.dims), layer_shape(layer)
+        height, width = (extents[axis] for axis in plane.axes)
+        if height * width > _MOST_SEARCHED or any(
+            at >= extent for at, extent in zip(plane.index, extents, strict=True)
+        ):
+            return
+        values = read_block(layer, plane.block((slice(0, height), slice(0, width))))
+        mask = values.reshape([values.shape[axis] for axis in plane.axes]) == label
+        if mask.any():
+            facts = replace(record(layer)[0].get(label, ObjectFacts()), plane=hidden_index(plane))
+            region = PackedMask.of(mask, (slice(0, height), slice(0, width))).region
+            self._session.adopt([AnnotatedObject(label, (image, plane), region, facts)])
 
     def ensure(self) -> Labels:
         """The layer, made now where there is none.

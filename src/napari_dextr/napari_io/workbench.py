@@ -136,10 +136,19 @@ class Workbench:
 
     @property
     def zoom(self) -> float:
-        """Pixels of the screen for each pixel of the image, about."""
+        """Pixels of the screen for each pixel of the image, about; of the narrower side where pixels are not square."""
+        return min(self.zooms)
+
+    @property
+    def zooms(self) -> tuple[float, float]:
+        """Pixels of the screen for each row and each column of the plane on it, taking turned images as upright."""
         camera = getattr(self.viewer, "scene", self.viewer).camera
-        scale = 1.0 if self.image is None else float(np.min(np.abs(np.asarray(self.image.scale)[-2:])))
-        return float(camera.zoom) * scale
+        if self.image is None:
+            return float(camera.zoom), float(camera.zoom)
+        dims = self.viewer.dims
+        rows, cols = (axis - dims.ndim + self.image.ndim for axis in sorted(dims.displayed)[-2:])
+        scale = np.abs(np.asarray(self.image.scale)) * float(camera.zoom)
+        return float(scale[rows]), float(scale[cols])
 
     # -- preview ------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Autosave: what is done in a session goes into a journal at once, so that a crash loses nothing that was accepted.
 
 A journal is a text file of JSON lines in a folder of the caller's choice. A line holds one change, and only what it
-changed: marks, facts of objects, classes, and pixels as run lengths around the object. It reaches the system
-before the next thing is done, and survives the death of the program. `napari_dextr.session.recovery` reads it.
+changed: marks, facts of objects, classes, and pixels as run lengths around the object, with a checksum. It reaches the
+system before the next thing is done, and survives the death of the program. `napari_dextr.session.recovery` reads it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import secrets
+import zlib
 from collections.abc import Callable, Hashable, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,6 +25,7 @@ from ..locks import FileLock
 from ..objects import NAMESPACE, AnnotatedObject
 from ..prompt import Region
 from ..rle import encode
+from .classes import Classes
 from .history import Change
 from .patches import Labels, Mask
 from .session import Session
@@ -69,6 +71,7 @@ class Journal:
         self._names: dict[tuple[str, Hashable], int] = {}
         self._named = 0  # names that stand in the file
         self._objects: dict[tuple[Hashable, int], AnnotatedObject] = {}
+        self._classes: dict[Hashable, Classes] = {}  # as they stand in the file, by target
         self._lock = FileLock(lock_path(self.path))
         self._file: BinaryIO | None = None
         self._kept = 0  # bytes of the last complete rewriting
@@ -106,8 +109,8 @@ class Journal:
         OutputError, ImageError
             If the file cannot be written, or pixels cannot be read; the journal stays as it was then.
         """
-        before = self._names, self._named, self._objects
-        self._names, self._named, self._objects = {}, 0, {}
+        before = self._names, self._named, self._objects, self._classes
+        self._names, self._named, self._objects, self._classes = {}, 0, {}, {}
         try:
             lines = [self._head, *self._everything()]
             data = b"".join(map(_line, lines))
@@ -115,7 +118,7 @@ class Journal:
             with atomic_write(self.path) as temporary:
                 temporary.write_bytes(data)
         except BaseException:
-            self._names, self._named, self._objects = before
+            self._names, self._named, self._objects, self._classes = before
             if self.path.exists():
                 self._file = self.path.open("ab")
             raise
@@ -153,13 +156,16 @@ class Journal:
                 values[mask] = labels
                 line["pixels"].append(self._pixels(written.target, written.place, written.patch.region, values, mask))
         if objects := [
-            self._object(change.target, label) for label in sorted(change.objects) if self._news(change.target, label)
+            self._object(target, label)
+            for target, labels in change.objects.items()
+            for label in sorted(labels)
+            if self._news(target, label)
         ]:
             line["objects"] = objects
         if change.marks:
             line["drafts"] = [self._draft(change.place)]
-        if change.classes:
-            line["classes"] = [self._classes()]
+        if classes := self._new_classes(change.classes):
+            line["classes"] = classes
         return line
 
     def _everything(self) -> Iterable[dict[str, Any]]:
@@ -177,7 +183,7 @@ class Journal:
                 values = np.asarray(target.image.read(place, region))
                 lines.append({"pixels": [self._pixels(key, place, region, values, mask)]})
         lines.append({"drafts": [self._draft(place) for place in self._session.drafts]})
-        lines.append({"classes": [self._classes()]})
+        lines.append({"classes": self._new_classes(True)})
         return [*self._new_names(), *lines]
 
     def _object(self, target: Hashable, label: int) -> dict[str, Any]:
@@ -209,10 +215,20 @@ class Journal:
                 line["correcting"] = [self._name("target", draft.correcting[0]), draft.correcting[1]]
         return line
 
-    def _classes(self) -> dict[str, Any]:
-        key = self._session.target
-        target = None if key is None else self._name("target", key)
-        return {"target": target, "classes": [item.to_json() for item in self._session.classes]}
+    def _new_classes(self, changed: bool) -> list[dict[str, Any]]:
+        """Classes of every target that stands in the file where they are others there; if changed, of the bound one."""
+        session = self._session
+        lines: list[dict[str, Any]] = []
+        if changed and session.target is None:
+            lines.append({"target": None, "classes": [item.to_json() for item in session.classes]})
+        for key in session.targets:
+            classes = session.classes_of(key)
+            named = ("target", key) in self._names or (changed and key == session.target)
+            if named and classes is not self._classes.get(key, ()):
+                self._classes[key] = classes
+                number = self._name("target", key)
+                lines.append({"target": number, "classes": [item.to_json() for item in classes]})
+        return lines
 
     def _pixels(self, target: Hashable, place: Hashable, region: Region, values: Labels, mask: Mask) -> dict[str, Any]:
         """Labels of the pixels of ``mask``: for each label its run lengths in the region."""
@@ -262,4 +278,6 @@ def lock_path(journal: Path) -> Path:
 
 
 def _line(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    """A line, with the checksum of what follows it in front: what a disk has changed must not pass for an object."""
+    rest = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()[1:]
+    return b'{"sum":"%08x",%b\n' % (zlib.crc32(rest), rest)

@@ -10,7 +10,7 @@ from ..errors import OutputError
 from ..objects import AnnotatedObject, ObjectClass
 from .classes import Classes, checked
 from .drafting import Drafting
-from .history import Call, Change, Direction, Edit, Paint, Step
+from .history import Call, Change, Direction, Step
 from .labelling import LabelTarget, Stroke
 from .patches import LabelImage
 
@@ -142,10 +142,10 @@ class Binding(Drafting):
         if self._target is None:
             return
         call = Call(undo, redo) if undo is not None and redo is not None else None
-        edits, labels = self._target.strokes(strokes, call)
+        edits = self._target.strokes(strokes, call)
         if edits:
             place = strokes[0].place if strokes else self._place
-            self._do(Step("paint by hand", edits, place, self._target.key, objects=labels))
+            self._do(Step("paint by hand", edits, place, self._target.key))
 
     # -- what it holds ------------------------------------------------------------------------------------------
 
@@ -161,8 +161,11 @@ class Binding(Drafting):
     @property
     def classes(self) -> Classes:
         """Classes of the bound image, in the order in which they were added."""
-        found: Classes | None = self._state.get("classes", self._class_list)
-        return found or ()
+        return self._classes_of(self._class_list)
+
+    def classes_of(self, target: Hashable) -> Classes:
+        """Classes of one of `targets`."""
+        return self._classes_of(self._class_lists[target])
 
     @property
     def current_class(self) -> int | None:
@@ -221,10 +224,9 @@ class Binding(Drafting):
             raise OutputError("There is no Labels layer to write into; choose one, or let a new one be made.")
         return self._target
 
-    def _change_objects(self, text: str, edits: tuple[Edit, ...], item: AnnotatedObject, target: LabelTarget) -> None:
-        """Make a step that changes an object of a target, and with its pixels perhaps others."""
-        labels = frozenset((item.label,)).union(*(edit.patch.labels for edit in edits if isinstance(edit, Paint)))
-        self._do(Step(text, edits, item.place, target.key, objects=labels))
+    def _classes_of(self, class_list: Hashable) -> Classes:
+        found: Classes | None = self._state.get("classes", class_list)
+        return found or ()
 
     def _stepped(self, step: Step | None, how: Direction) -> Change | None:
         if step is None:
@@ -236,9 +238,10 @@ class Binding(Drafting):
         return change
 
     def _after(self, change: Change) -> None:
-        target = self._targets.get(change.target)
-        if target is not None:
-            target.touched(change.objects)
-            if change.how == "do" and change.objects:
-                target.take_label(max(change.objects))
+        for key, labels in change.objects.items():
+            target = self._targets.get(key)
+            if target is not None:
+                target.touched(labels)
+                if change.how == "do":
+                    target.take_label(max(labels, default=0))
         super()._after(change)

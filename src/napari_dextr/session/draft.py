@@ -47,6 +47,8 @@ class Draft:
         Answer to these marks, as far as it was kept.
     seconds : float
         Time spent on the object before this draft was (re)opened.
+    origin : Draft or None
+        How the object that is being corrected was reopened, where its marks are others now.
     """
 
     marks: Marks = ()
@@ -56,6 +58,7 @@ class Draft:
     previous: PackedMask | None = None
     answer: Answer | None = None
     seconds: float = 0.0
+    origin: Draft | None = None
 
     @property
     def enough(self) -> bool:

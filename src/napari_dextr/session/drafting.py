@@ -130,28 +130,34 @@ class Drafting:
         PromptError
             If the box is empty or not finite.
         """
-        draft, marks = self._draft, tuple(marks)
+        draft, marks = self._as_shown(), tuple(marks)
         if box is not None:
             box = Prompt.box(*box).box_bounds
         if (marks, box) == (draft.marks, draft.box):
             return False
-        answer = self._kept()
-        adds = box == draft.box and adds_correction(draft.marks, marks)
-        previous = (answer.mask if answer else draft.previous) if adds or draft.leans_on_mask else None
-        after = replace(draft, marks=marks, box=box, previous=previous, answer=None)
-        if after.correcting is None and not marks and box is None:
+        origin = draft.origin or draft
+        if draft.correcting is None and not marks and box is None:
             after = EMPTY
-        self._change_draft(told(draft, after), replace(draft, answer=answer), after)
+        elif draft.correcting is not None and (marks, box) == (origin.marks, origin.box):
+            after = replace(origin, class_id=draft.class_id)
+        else:
+            adds = box == draft.box and adds_correction(draft.marks, marks)
+            shown = draft.previous if draft.answer is None else draft.answer.mask
+            previous = shown if adds or draft.leans_on_mask else None
+            after = replace(
+                draft, marks=marks, box=box, previous=previous, answer=None, origin=origin if draft.correcting else None
+            )
+        self._change_draft(told(draft, after), draft, after)
         return True
 
     def discard(self) -> None:
         """Drop marks, box and preview; `undo` brings them back. An object that was being corrected stays as it was."""
-        draft = self._draft
+        draft = self._as_shown()
         if draft != EMPTY:
             text = (
                 "discard the marks" if draft.correcting is None else f"cancel correcting object {draft.correcting[1]}"
             )
-            self._change_draft(text, replace(draft, answer=self._kept(), seconds=self._spent()), EMPTY)
+            self._change_draft(text, draft, EMPTY)
         self._invalidate()
 
     # -- asking the model ---------------------------------------------------------------------------------------
@@ -271,6 +277,16 @@ class Drafting:
         draft: Draft | None = self._state.get("draft", self._place)
         return EMPTY if draft is None else draft
 
+    def _as_shown(self) -> Draft:
+        """The present draft with the mask that is shown and the time spent: what undo comes back to."""
+        draft = self._draft
+        return draft if draft == EMPTY else replace(draft, answer=self._kept(), seconds=self._spent())
+
+    def _draft_at(self, place: Hashable) -> Draft:
+        """The draft of any place, as `_as_shown`."""
+        draft: Draft | None = self._as_shown() if place == self._place else self._state.get("draft", place)
+        return EMPTY if draft is None else draft
+
     def _change_draft(self, text: str, before: Draft, after: Draft) -> None:
         target = before.correcting[0] if before.correcting else None
         self._do(Step(text, (self._put_draft(before, after),), self._place, target))
@@ -295,9 +311,9 @@ class Drafting:
         """Leave the present place with the mask that is shown, and enter another."""
         if place == self._place:
             return
-        draft = self._draft
+        draft = self._as_shown()
         if draft != EMPTY:
-            self._state.put("draft", self._place, replace(draft, answer=self._kept()))
+            self._state.put("draft", self._place, draft)
         self._place = place
         self._enter()
 

@@ -15,7 +15,7 @@ True
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -115,8 +115,6 @@ class Step:
         The label target that it changed, or None.
     merge : hashable
         Steps that follow each other with the same value, not None, become one.
-    objects : frozenset of int
-        Labels of the target whose object, row or pixels it changed.
     anywhere : bool
         It belongs to no place; ``place`` does not count.
     """
@@ -126,7 +124,6 @@ class Step:
     place: Hashable = None
     target: Hashable = None
     merge: Hashable = None
-    objects: frozenset[int] = frozenset()
     anywhere: bool = False
 
     def puts(self, *slots: str) -> bool:
@@ -137,6 +134,19 @@ class Step:
     def paints(self) -> tuple[Paint, ...]:
         """Its changes of label pixels."""
         return tuple(edit for edit in self.edits if isinstance(edit, Paint) and edit.what == "labels")
+
+    @property
+    def objects(self) -> dict[Hashable, frozenset[int]]:
+        """Labels whose object, row or pixels it changes, by label target."""
+        found: dict[Hashable, frozenset[int]] = {}
+        for paint in self.paints:
+            found[paint.target] = found.get(paint.target, frozenset()) | paint.patch.labels
+        for edit in self.edits:
+            if isinstance(edit, Put) and isinstance(edit.slot, tuple) and edit.slot[0] == "object":
+                target, label = edit.slot[1], edit.key
+                assert isinstance(label, int)
+                found[target] = found.get(target, frozenset()) | {label}
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,23 +170,20 @@ class Change:
     how : {"do", "undo", "redo"}
     place : hashable
         Where it happened.
-    target : hashable
-        Label target that it concerns, or None.
     marks, tuning, classes : bool
         Whether the marks of ``place``, threshold and clean-up, or the list of classes and the current one changed.
-    objects : frozenset of int
-        Labels of ``target`` whose row in the table may have changed.
+    objects : mapping of hashable to frozenset of int
+        Labels, by label target, whose record, row in the table or pixels may have changed.
     pixels : tuple of Written
     """
 
     text: str
     how: Direction
     place: Hashable
-    target: Hashable
     marks: bool
     tuning: bool
     classes: bool
-    objects: frozenset[int]
+    objects: Mapping[Hashable, frozenset[int]]
     pixels: tuple[Written, ...]
 
     @classmethod
@@ -187,7 +194,6 @@ class Change:
             step.text,
             how,
             place,
-            step.target,
             step.puts("draft"),
             step.puts("tuning"),
             step.puts("classes", "class"),

@@ -217,10 +217,9 @@ class LabelTarget:
             Put(("deleted", self.key), label, None, True),
         )
 
-    def strokes(self, strokes: Sequence[Stroke], call: Call | None) -> tuple[tuple[Edit, ...], frozenset[int]]:
-        """Edits for what was painted by hand just now, and the labels of objects that it may have changed."""
+    def strokes(self, strokes: Sequence[Stroke], call: Call | None) -> tuple[Edit, ...]:
+        """Edits for what was painted by hand just now."""
         edits: list[Edit] = [] if call is None else [call]
-        labels: set[int] = set()
         grown: dict[int, AnnotatedObject] = {}
         for stroke in strokes:
             before, after = (
@@ -231,13 +230,12 @@ class LabelTarget:
                 continue
             edits.append(Paint("labels", self.key, stroke.place, patch, done=True))
             edits += self._paint(stroke.place, stroke.region, stroke.changed)
-            labels |= patch.labels
             for label in patch.labels:
                 item = grown.get(label, self.objects.get(label))
                 if item is not None and item.place == stroke.place and not _holds(item.region, patch.region):
                     grown[label] = replace(item, region=join(item.region, patch.region))
         edits += [Put(("object", self.key), label, self.objects[label], item) for label, item in grown.items()]
-        return tuple(edits), frozenset(labels)
+        return tuple(edits)
 
     # -- inside -------------------------------------------------------------------------------------------------
 

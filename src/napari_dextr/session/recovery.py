@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import zlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -21,6 +23,7 @@ from ..rle import decode
 from .autosave import SUFFIX, VERSION, lock_path
 from .patches import LabelImage, SparseLabels
 
+_SUM = re.compile(rb'\{"sum":"([0-9a-f]{8})",')
 _UNKNOWN = int(np.iinfo(np.int64).min)  # pixels of which a journal says nothing
 
 
@@ -196,7 +199,7 @@ def recover(path: str | os.PathLike[str]) -> Recovered:
             if line is None:
                 raise DataError("not JSON")
             reader.take(line)
-        except (DataError, KeyError, TypeError, ValueError, IndexError):
+        except Exception:  # a damaged line can hold anything
             damaged += 1
     try:
         started = datetime.fromisoformat(str(head.get("started")))
@@ -212,7 +215,7 @@ class _Reader:
         self.targets: dict[int, RecoveredTarget] = {}
         self.ended = False
         self._places: dict[int, Any] = {}
-        self._drafts: dict[int, Mapping[str, Any]] = {}
+        self._drafts: dict[int, tuple[ObjectFacts, int | None]] = {}
         self._classes: list[ObjectClass] = []
 
     def take(self, line: Mapping[str, Any]) -> None:
@@ -227,7 +230,9 @@ class _Reader:
         for item in line.get("objects", ()):
             self._object(item)
         for item in line.get("drafts", ()):
-            self._drafts[_number(item["place"])] = item
+            facts = ObjectFacts.from_json({"marks": item.get("marks", []), "box": item.get("box")})
+            correcting = item.get("correcting")
+            self._drafts[self._place(item)] = facts, None if correcting is None else _number(correcting[1])
         for item in line.get("classes", ()):
             classes = [ObjectClass.from_json(value) for value in item["classes"]]
             if item["target"] is None:
@@ -237,12 +242,9 @@ class _Reader:
         self.ended = self.ended or bool(line.get("end"))
 
     def drafts(self) -> Iterator[RecoveredDraft]:
-        for number, draft in self._drafts.items():
-            facts = ObjectFacts.from_json({"marks": draft.get("marks", []), "box": draft.get("box")})
-            correcting = draft.get("correcting")
+        for number, (facts, correcting) in self._drafts.items():
             if facts.marks or facts.box is not None or correcting is not None:
-                label = None if correcting is None else _number(correcting[1])
-                yield RecoveredDraft(self._places.get(number), facts.marks, facts.box, label)
+                yield RecoveredDraft(self._places.get(number), facts.marks, facts.box, correcting)
 
     def _paint(self, item: Mapping[str, Any]) -> None:
         pixels, (row, col) = self.targets[_number(item["target"])]._pixels, item["corner"]
@@ -250,7 +252,13 @@ class _Reader:
             height, width = rle["size"]
             mask = decode(rle, (height, width))
             region = slice(_number(row), row + height), slice(_number(col), col + width)
-            pixels.write(_number(item["place"]), region, np.full(mask.shape, _number(label)), mask)
+            pixels.write(self._place(item), region, np.full(mask.shape, _number(label)), mask)
+
+    def _place(self, item: Mapping[str, Any]) -> int:
+        number = _number(item["place"])
+        if number not in self._places:  # the line that names it is damaged: nobody knows where to draw this
+            raise DataError(f"There is no place {number}.")
+        return number
 
     def _object(self, item: Mapping[str, Any]) -> None:
         objects, label = self.targets[_number(item["target"])]._objects, _number(item["label"])
@@ -258,14 +266,20 @@ class _Reader:
             objects.pop(label, None)
             return
         top, left, bottom, right = (_number(value) for value in item["region"])
+        if not (0 <= top < bottom and 0 <= left < right):
+            raise DataError("The region of an object is empty.")
         facts = ObjectFacts.from_json(item["facts"])
-        objects[label] = AnnotatedObject(label, _number(item["place"]), (slice(top, bottom), slice(left, right)), facts)
+        objects[label] = AnnotatedObject(label, self._place(item), (slice(top, bottom), slice(left, right)), facts)
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
+    """The record of a line; None where it is none, or not what was written."""
+    told = _SUM.match(text)
+    if told and zlib.crc32(text[told.end() :]) != int(told[1], 16):
+        return None
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -31,7 +31,7 @@ from .binding import Binding
 from .classes import Classes
 from .draft import EMPTY, Answer, Draft
 from .history import Change, Edit, Put, Step
-from .labelling import AcceptPolicy
+from .labelling import AcceptPolicy, LabelTarget
 from .patches import PackedMask
 
 
@@ -100,6 +100,11 @@ class Session(Binding):
         """Label of the object that is being corrected."""
         return None if self._draft.correcting is None else self._draft.correcting[1]
 
+    @property
+    def reopened_in(self) -> Hashable:
+        """Key of the label image that holds this object; another one may be bound by now."""
+        return None if self._draft.correcting is None else self._draft.correcting[0]
+
     def rows(self, labels: Iterable[int] | None = None) -> list[Row]:
         """The table of objects, or of some of them, by label."""
         if self._target is None:
@@ -125,15 +130,13 @@ class Session(Binding):
             If no label image is bound, it cannot take the object, or `policy` leaves nothing to write. Nothing is
             changed then.
         """
-        shown, draft = self.segmentation, self._draft
+        shown, draft = self.segmentation, self._as_shown()
         if shown is None:
             raise PromptError("There is no preview to accept; click the object's extreme points first.")
-        target, earlier = self._bound(), None
+        target, earlier = self._home(self.reopened), None
         if draft.correcting is not None:
-            target = self._targets.get(draft.correcting[0], target)
             earlier = target.object(draft.correcting[1])
         label, region, edits = target.accept(self._place, shown.region, shown.mask, self.policy, earlier)
-        seconds = self._spent()
         facts = ObjectFacts(
             marks=draft.marks,
             box=draft.box,
@@ -141,16 +144,15 @@ class Session(Binding):
             score=shown.score,
             model=shown.model or None,
             model_hash=self.model_hash,
-            seconds=round(seconds, 2),
+            seconds=round(draft.seconds, 2),
             plane=self._plane_of(self._place),
             author=self.author,
             created=(earlier.facts.created if earlier else None) or self._now(),
         )
         item = AnnotatedObject(label, self._place, region, facts)
-        before = replace(draft, answer=self._kept(), seconds=seconds)
         put = Put(("object", target.key), label, earlier, item)
         text = f"accept object {label}" if earlier is None else f"correct object {label}"
-        self._change_objects(text, (*edits, put, self._put_draft(before, EMPTY)), item, target)
+        self._do(Step(text, (*edits, put, self._put_draft(draft, EMPTY)), item.place, target.key))
         return item
 
     def reopen(self, label: int) -> AnnotatedObject:
@@ -170,11 +172,10 @@ class Session(Binding):
         if not mask.any():
             raise PromptError(f"Object {label} has no pixels left; delete it, or undo what was written over it.")
         self._turn(item.place)
-        draft, facts = self._draft, item.facts
-        if draft.correcting == key:
+        before, facts = self._as_shown(), item.facts
+        if before.correcting == key:
             return item
         answer = Answer(PackedMask.of(mask, region), facts.score, facts.model or "", self.tuning)
-        before = replace(draft, answer=self._kept(), seconds=self._spent()) if draft != EMPTY else draft
         after = Draft(facts.marks, facts.box, key, facts.class_id, None, answer, facts.seconds or 0.0)
         self._do(Step(f"reopen object {label}", (self._put_draft(before, after),), item.place, target.key))
         return item
@@ -187,13 +188,13 @@ class Session(Binding):
         PromptError
             If there is no such object.
         """
-        target = self._bound()
+        target = self._home(label)
         item = target.object(label)
         edits = target.delete(label)
-        draft: Draft | None = self._state.get("draft", item.place)
-        if draft is not None and draft.correcting == (target.key, label):
+        draft = self._draft_at(item.place)
+        if draft.correcting == (target.key, label):
             edits = (*edits, Put("draft", item.place, draft, None))
-        self._change_objects(f"delete object {label}", edits, item, target)
+        self._do(Step(f"delete object {label}", edits, item.place, target.key))
 
     # -- classes --------------------------------------------------------------------------------------------------
 
@@ -210,19 +211,18 @@ class Session(Binding):
         if label is None:
             if class_id == self.current_class:
                 return
-            draft = self._draft
+            draft = self._as_shown()
             if draft.correcting is not None:
-                kept = replace(draft, answer=self._kept())
-                self._change_draft("change the class", kept, replace(kept, class_id=class_id))
+                self._change_draft("change the class", draft, replace(draft, class_id=class_id))
             else:
                 put = Put("class", self._class_list, self.current_class, class_id)
                 self._do(Step("choose a class", (put,), merge="class", anywhere=True))
             return
-        target = self._bound()
+        target = self._home(label)
         item = target.object(label)
         if item.facts.class_id != class_id:
             edits = (_classed(target.key, item, class_id),)
-            self._change_objects(f"change the class of object {label}", edits, item, target)
+            self._do(Step(f"change the class of object {label}", edits, item.place, target.key))
 
     def add_class(self, name: str, colour: str | None = None) -> ObjectClass:
         """Add a class to the list; a `PromptError` if the name is empty or taken."""
@@ -247,30 +247,28 @@ class Session(Binding):
         edits: list[Edit] = []
         if self._state.get("class", self._class_list) == number:
             edits.append(Put("class", self._class_list, number, None))
-        for place, draft in self._state.slot("draft").items():
+        for place in self._state.slot("draft"):
+            draft = self._draft_at(place)
             if draft.class_id == number:
                 edits.append(Put("draft", place, draft, replace(draft, class_id=None)))
-        labels: frozenset[int] = frozenset()
         for key, target in self._targets.items():
             if self._class_lists[key] == self._class_list:
                 classed = [item for item in target.objects.values() if item.facts.class_id == number]
                 edits += [_classed(key, item, None) for item in classed]
-                labels |= {item.label for item in classed if key == self.target}
-        classes = class_list.without(self.classes, number)
-        self._change_classes(f"remove the class '{removed.name}'", classes, edits, labels)
+        self._change_classes(f"remove the class '{removed.name}'", class_list.without(self.classes, number), edits)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
+    def _home(self, label: int | None) -> LabelTarget:
+        """Where an object lies: the one that is being corrected where it was reopened, any other in the bound image."""
+        found = self._targets.get(self.reopened_in) if label is not None and label == self.reopened else None
+        return self._bound() if found is None else found
+
     def _change_classes(
-        self,
-        text: str,
-        classes: Classes,
-        edits: Iterable[Edit] = (),
-        labels: frozenset[int] = frozenset(),
-        merge: Hashable = None,
+        self, text: str, classes: Classes, edits: Iterable[Edit] = (), *, merge: Hashable = None
     ) -> None:
         put = Put("classes", self._class_list, self.classes, classes)
-        self._do(Step(text, (put, *edits), None, self.target, merge, labels, anywhere=True))
+        self._do(Step(text, (put, *edits), None, self.target, merge, anywhere=True))
 
 
 def _classed(target: Hashable, item: AnnotatedObject, class_id: int | None) -> Put:

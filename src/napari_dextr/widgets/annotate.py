@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFormLayout, QGridLayout, QLabel, QVBoxLayout, QWidge
 
 from ..errors import DextrError
 from ..napari_io.keys import KEY_OF
-from ..napari_io.preferences import read_preferences, use_cache_folder
+from ..napari_io.preferences import read_preferences, use_folders
 from .class_panel import ClassPanel
 from .controller import AnnotateController
 from .docks import ScrollDock
@@ -43,7 +43,7 @@ class AnnotateWidget(ScrollDock):
         super().__init__()
         viewer = napari_viewer
         preferences = read_preferences()
-        use_cache_folder(preferences)
+        use_folders(preferences)
         self.controller = AnnotateController(viewer, load=load)
         self.images = LayerCombo(viewer, lambda layer: isinstance(layer, Image))
         self.images.setPlaceholderText("No image open")
@@ -148,8 +148,8 @@ class AnnotateWidget(ScrollDock):
             button.clicked.connect(action)
         # A hand that has gone to a button points at no object any more.
         self.reopen.clicked.connect(lambda: do.reopen(do.objects.selected))
-        self.delete.clicked.connect(lambda: do.delete(do.session.reopened or do.objects.selected))
-        self.classes.given.connect(lambda: do.objects.classify(do.session.reopened or do.objects.selected))
+        self.delete.clicked.connect(lambda: do.delete(do.objects.chosen))
+        self.classes.given.connect(lambda: do.objects.classify(do.objects.chosen))
         self.copy.button.clicked.connect(self.copying.toggle)
         self.copying.changed.connect(self._show_state)
         self.auto_accept.toggled.connect(do.set_auto_accept)
@@ -249,6 +249,10 @@ class AnnotateWidget(ScrollDock):
         self.controller.reload_objects(target)
         self.images.layer = image
         self.controller.reopen(label)
+
+    def reload_models(self) -> None:
+        """Look again which models there are."""
+        self.models.reload()
 
     # -- the end ----------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 from ..errors import DextrError
 from ..napari_io.box_batch import DELETED, OPEN
 from ..napari_io.box_tasks import holds_boxes
-from ..napari_io.preferences import read_preferences, use_cache_folder
+from ..napari_io.preferences import read_preferences, use_folders
 from .boxes_job import BoxesJob, fitting_image
 from .boxes_review import ReviewPanel
 from .docks import ScrollDock, come_forward, correct_in_annotate, tell_annotate
@@ -56,7 +56,7 @@ class BoxesToMasksWidget(ScrollDock):
         self.images.setPlaceholderText("No image open")
         self.targets = LayerCombo(self._viewer, self._is_target, none="New: DEXTR labels")
         preferences = read_preferences()
-        use_cache_folder(preferences)
+        use_folders(preferences)
         self.models = ModelBox(preferences.model, preferences.device)
         self.overwrite = QCheckBox("Write over earlier objects")
         self.overwrite.setToolTip("Otherwise only pixels that have no label yet get one")
@@ -145,6 +145,10 @@ class BoxesToMasksWidget(ScrollDock):
         if not self.job.rows:
             self.message.say(_HINT if self.images.layer is not None else "Open an image first.")
         self._show_buttons()
+
+    def reload_models(self) -> None:
+        """Look again which models there are."""
+        self.models.reload()
 
     # -- the run --------------------------------------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ class AnnotateController(QObject):
     def set_target(self, target: Any) -> None:
         """Write accepted objects into a Labels layer; None makes a new one when it is needed."""
         before = self.target.layer
-        self.objects.show_table()
+        self.objects.show_tables()
         try:
             self.target.choose(target)
         except DextrError as error:
@@ -183,10 +183,13 @@ class AnnotateController(QObject):
 
     def reopen(self, label: int | None = None) -> None:
         """Go back to an accepted object: that under the cursor by default."""
+        released = self.prompts.let_go()
         if self.objects.reopen(label):
             self.show_place()
             self.prompts.arm()
             self.changed.emit()
+        elif released:
+            self.answers.refresh(by_hand=True)
 
     def delete(self, label: int | None = None) -> None:
         """Remove an accepted object: that under the cursor by default."""
@@ -198,7 +201,7 @@ class AnnotateController(QObject):
         if self._closed:
             return
         self._closed = True
-        self.objects.show_table()
+        self.objects.show_tables()
         self.model.stop()
         self.session.unwatch(self._on_change)
         self.target.release()
@@ -211,13 +214,13 @@ class AnnotateController(QObject):
 
     def _look(self, *, by_hand: bool = False) -> None:
         """Read plane and marks from the viewer, and ask the model where they have changed."""
-        before = (self.session.place, self.session.marks, self.session.box)
+        place, before = self.session.place, (self.session.marks, self.session.box)
         try:
             self.prompts.look()
         except ImageError as error:
             self.notices.problem = str(error)
-        changed = before != (self.session.place, self.session.marks, self.session.box)
-        self.answers.refresh(by_hand=by_hand and changed)
+        made = place == self.session.place and before != (self.session.marks, self.session.box)
+        self.answers.refresh(by_hand=by_hand and made)
 
     def _next_object(self) -> None:
         self.prompts.start_over()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -24,23 +24,31 @@ from qtpy.QtWidgets import (
 
 from ..napari_io.export_counts import Counts
 from ..napari_io.export_source import image_of
+from ..napari_io.label_layers import is_preview
 from ..napari_io.placement import plain
 from ..napari_io.planes import layer_shape
 from ..objects import ObjectClass
 
 _MARKS = {"hint": "", "busy": "", "done": "✓ ", "warning": "⚠ ", "error": "⚠ "}
 _ROWS = 5  # of the class table before it scrolls
-_PREVIEW = "DEXTR preview"  # holds one object that is not accepted yet
 
 
 class LayerPairs(QWidget):
-    """Each Labels layer with a tick, and the image that it belongs to."""
+    """Each Labels layer with a tick, and the image that it belongs to.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer or ViewerModel
+    match : callable
+        Takes a Labels layer and all layers, gives the image that is proposed for it, or None.
+    """
 
     changed = Signal()
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: Any, match: Callable[[Any, Sequence[Any]], Any] = image_of) -> None:
         super().__init__()
         self._viewer = viewer
+        self._match = match
         self._rows: list[tuple[Any, QCheckBox, QComboBox, list[Any]]] = []
         self._off: list[Any] = []  # unticked by the user
         self._chosen: list[tuple[Any, Any]] = []  # images chosen by the user
@@ -59,11 +67,12 @@ class LayerPairs(QWidget):
         while self._grid.count():
             item = self._grid.takeAt(0)
             if item.widget() is not None:
+                item.widget().hide()
                 item.widget().deleteLater()
         layers = [plain(layer) for layer in self._viewer.layers]
         self._rows = []
         for labels in layers:
-            if isinstance(labels, Labels) and not (labels.name == _PREVIEW and not labels.editable):
+            if isinstance(labels, Labels) and not is_preview(labels):
                 self._add(labels, layers)
         if not self._rows:
             self._grid.addWidget(_hint("No Labels layer is open."), 0, 0, 1, 2)
@@ -79,13 +88,16 @@ class LayerPairs(QWidget):
             for layer in reversed(layers)
             if isinstance(layer, Image) and layer_shape(layer) == layer_shape(labels)
         ]
+        proposed = self._match(labels, layers)
+        if proposed is not None and not any(proposed is layer for layer in fitting):
+            fitting.append(proposed)  # of another shape, but it lies there
         images = [*fitting, None]
         box = QComboBox()
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         box.setMinimumContentsLength(6)
         box.addItems([layer.name for layer in fitting] + ["no image"])
         box.setToolTip("The image that these labels belong to")
-        image = next((image for layer, image in self._chosen if layer is labels), image_of(labels, layers))
+        image = next((image for layer, image in self._chosen if layer is labels), proposed)
         box.setCurrentIndex(next((number for number, layer in enumerate(images) if layer is image), len(images) - 1))
         tick.toggled.connect(lambda on: self._on_tick(labels, on))
         box.activated.connect(lambda number: self._on_image(labels, images[number]))

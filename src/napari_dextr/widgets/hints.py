@@ -12,7 +12,7 @@ _SMALL = 16.0  # pixels of the screen; on smaller objects a hand is not exact
 _OFF_SIDE = 0.2  # of the box's side; an extreme point farther inside marks no end of the object
 
 
-def hint_of(marks: Sequence[Mark], box: Bounds | None, zoom: float = 1.0) -> str | None:
+def hint_of(marks: Sequence[Mark], box: Bounds | None, zooms: tuple[float, float] = (1.0, 1.0)) -> str | None:
     """The most important doubt about the marks, or None.
 
     Parameters
@@ -21,11 +21,11 @@ def hint_of(marks: Sequence[Mark], box: Bounds | None, zoom: float = 1.0) -> str
         Numbered from 1 in this order.
     box : (row_min, col_min, row_max, col_max), optional
         Box that was drawn around the object.
-    zoom : float
-        Pixels of the screen for each pixel of the image.
+    zooms : (float, float)
+        Pixels of the screen for each row and each column of the image.
     """
     extremes = [(number, mark) for number, mark in enumerate(marks, 1) if mark.kind == "extreme"]
-    return _coincident(marks) or _small(extremes, box, zoom) or _no_end(extremes) or _outside(marks, extremes, box)
+    return _coincident(marks) or _small(extremes, box, zooms) or _no_end(extremes) or _outside(marks, extremes, box)
 
 
 def _coincident(marks: Sequence[Mark]) -> str | None:
@@ -36,13 +36,14 @@ def _coincident(marks: Sequence[Mark]) -> str | None:
     return None
 
 
-def _small(extremes: Sequence[tuple[int, Mark]], box: Bounds | None, zoom: float) -> str | None:
+def _small(extremes: Sequence[tuple[int, Mark]], box: Bounds | None, zooms: tuple[float, float]) -> str | None:
     bounds = _bounds(extremes, box)
     if bounds is None:
         return None
-    for length, word in ((bounds[3] - bounds[1], "wide"), (bounds[2] - bounds[0], "high")):
-        if length * zoom < _SMALL:
-            return f"The object is {max(1, round(length * zoom))} px {word} on the screen: zoom in for exact points."
+    width, height = (bounds[3] - bounds[1]) * zooms[1], (bounds[2] - bounds[0]) * zooms[0]
+    for length, word in ((width, "wide"), (height, "high")):
+        if length < _SMALL:
+            return f"The object is {max(1, round(length))} px {word} on the screen: zoom in for exact points."
     return None
 
 

@@ -1,4 +1,4 @@
-"""Open napari with a sample photograph and the Annotate widget: ``python -m napari_dextr.widgets.launch``."""
+"""Open napari with a sample image and the Annotate widget: ``python -m napari_dextr.widgets.launch``."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def open_viewer(sample: str | None = "astronaut", images: Sequence[str] = ()) ->
     if images:
         viewer.open(list(images))
     elif sample is not None:
-        for data, options, _ in SAMPLES[sample]():
-            viewer.add_image(data, **options)
+        for data, options, kind in SAMPLES[sample]():
+            getattr(viewer, f"add_{kind}")(data, **options)
     widget = AnnotateWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Annotate", area="right")
     return viewer, widget
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m napari_dextr.widgets.launch", description=__doc__)
     parser.add_argument("images", nargs="*", help="image files; without any, a sample is opened")
-    parser.add_argument("--sample", choices=sorted(SAMPLES), default="astronaut", help="photograph to open")
+    parser.add_argument("--sample", choices=sorted(SAMPLES), default="astronaut", help="image to open")
     options = parser.parse_args(arguments)
     open_viewer(options.sample, options.images)
     import napari

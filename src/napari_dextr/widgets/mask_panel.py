@@ -41,7 +41,6 @@ class MaskPanel(QWidget):
         super().__init__()
         self._moved = False
         self._spec: Any = None
-        self._preferred = 0.0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_DELAY)

@@ -36,19 +36,19 @@ class ObjectDesk(QObject):
         super().__init__()
         self._viewer, self._session, self._target, self._notices = viewer, session, target, notices
         self._by_class = False
-        self._stale: Any = None  # layer whose table is not up to date
+        self._stale: set[Any] = set()  # layers whose tables are not up to date
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_TABLE_DELAY)
-        self._timer.timeout.connect(self.show_table)
+        self._timer.timeout.connect(self.show_tables)
 
     def accept(self) -> bool:
         """Write the preview into the target, which is made where there is none; False if that cannot be done."""
         try:
             if self._session.segmentation is None:
                 raise PromptError("There is no preview to accept yet; click the object's four extreme points first.")
-            layer = self._target.ensure()
             again = self._session.reopened is not None
+            layer: Any = self._session.reopened_in if again else self._target.ensure()
             label = self._session.accept().label
             layer.selected_label = label
         except DextrError as error:
@@ -66,7 +66,7 @@ class ObjectDesk(QObject):
         return self._do("delete", self._session.reopened if label is None else label)
 
     def pointed(self) -> int | None:
-        """Label of the object under the cursor, else the label that is selected in the target; None without either."""
+        """Label under the cursor, else that which is selected in the target and is an object; None without either."""
         layer = self._target.layer
         if layer is None:
             return None
@@ -78,12 +78,16 @@ class ObjectDesk(QObject):
             world=True,
         )
         value = value[-1] if isinstance(value, tuple) else value  # of a pyramid: level and label
-        label = int(value or 0)
-        if label in self._session.objects:
-            return label
+        if value:
+            return int(value)
         active = plain(self._viewer.layers.selection.active)
         chosen = int(layer.selected_label)
         return chosen if active is layer and chosen in self._session.objects else None
+
+    @property
+    def chosen(self) -> int | None:
+        """Label that a button is about: of the object that is being corrected, else the `selected` one."""
+        return self.selected if self._session.reopened is None else self._session.reopened
 
     @property
     def selected(self) -> int | None:
@@ -137,48 +141,52 @@ class ObjectDesk(QObject):
     def set_colours(self, by_class: bool) -> None:
         """Show objects in the colours of their classes, or in napari's own."""
         self._by_class = by_class
-        layer = self._target.layer
-        if layer is not None:
-            self._colour(layer)
+        if self._target.layer is not None:
+            self._colour(self._target.layer)
 
     # -- the record ---------------------------------------------------------------------------------------------
 
     def follow(self, change: Change) -> None:
-        """Bring the layer's record up to date with a change of the session, and its table a moment later."""
-        layer = self._target.layer
-        if layer is None or not (change.objects or change.classes) or change.target not in (None, layer):
-            return
-        objects = self._session.objects
-        changed = {label: objects[label].facts if label in objects else None for label in change.objects}
-        object_table.note(layer, changed, self._session.classes)
-        self._stale = layer
-        self._timer.start()
-        self.changed.emit()
+        """Bring the records of layers up to date with a change of the session, and their tables a moment later."""
+        session = self._session
+        for layer, target in session.targets.items():  # undo reaches layers that are not in use now
+            if layer not in change.objects and not change.classes:
+                continue
+            objects = target.objects
+            changed = {
+                label: objects[label].facts if label in objects else None for label in change.objects.get(layer, ())
+            }
+            object_table.note(layer, changed, session.classes_of(layer))
+            self._stale.add(layer)
+            self._timer.start()
+        if change.objects or change.classes:
+            self.changed.emit()
 
-    def show_table(self) -> None:
-        """Fill the features table of the target, if it is out of date."""
-        layer, self._stale = self._stale, None
+    def show_tables(self) -> None:
+        """Fill the features tables that are out of date."""
+        stale, self._stale = self._stale, set()
         self._timer.stop()
-        if layer is None or layer is not self._target.layer:
-            return
-        facts = {label: item.facts for label, item in self._session.objects.items()}
-        areas: dict[int, int] = {}
-        for label in facts:
-            try:
-                areas[label] = self._session.area(label)
-            except DextrError:  # the layer cannot be read from the present image: it keeps the numbers it has
-                break
-        object_table.show(layer, facts, self._session.classes, areas)
-        if self._by_class:
-            self._colour(layer)
+        for layer in stale & self._session.targets.keys():
+            target = self._session.targets[layer]
+            areas: dict[int, int] = {}
+            for label in target.objects:
+                try:
+                    areas[label] = target.area(label)
+                except DextrError:  # the layer cannot be read from the present image: it keeps the numbers it has
+                    break
+            facts = {label: item.facts for label, item in target.objects.items()}
+            object_table.show(layer, facts, self._session.classes_of(layer), areas)
+            if self._by_class:
+                self._colour(layer)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _colour(self, layer: Any) -> None:
         colours = None
         if self._by_class:
-            known: dict[int | None, str] = {item.id: item.colour for item in self._session.classes}
-            pairs = ((label, known.get(item.facts.class_id)) for label, item in self._session.objects.items())
+            known: dict[int | None, str] = {item.id: item.colour for item in self._session.classes_of(layer)}
+            objects = self._session.targets[layer].objects
+            pairs = ((label, known.get(item.facts.class_id)) for label, item in objects.items())
             colours = {label: colour for label, colour in pairs if colour is not None}
         colour_by_class(layer, colours)
 
@@ -194,6 +202,8 @@ class ObjectDesk(QObject):
             label = self.pointed() if label is None else label
             if label is None:
                 raise PromptError(f"Point at an accepted object to {what} it, or select its label in the Labels layer.")
+            if label not in self._session.objects and label != self._session.reopened:
+                self._target.adopt_label(label)
             if what == "classify":
                 self._session.set_class(label, self._session.current_class)
             else:
@@ -205,7 +215,7 @@ class ObjectDesk(QObject):
             self._notices.say(f"Object {label} is deleted; Undo brings it back.")
         elif what == "classify":
             names = {item.id: item.name for item in self._session.classes}
-            name = names.get(self._session.objects[label].facts.class_id or 0)
+            name = names.get(self._session.current_class or 0)
             self._notices.say(f"Object {label} is of class '{name}'." if name else f"Object {label} has no class.")
         else:
             self._notices.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ImageError
@@ -36,21 +37,18 @@ class Prompts:
         One of `TOOLS`.
     taken : tuple of str
         Kinds of mark that the model takes.
-    hold : bool
-        Clicks are kept back for the next object: this one is accepted as soon as its mask is there.
     """
 
     def __init__(self, viewer: Any, session: Session, bench: Workbench) -> None:
         self.plane: Plane | None = None
         self.tool = TOOLS[0]
         self.taken: tuple[str, ...] = (*KINDS, "box")
-        self.hold = False
         self._viewer = viewer
         self._session = session
         self._bench = bench
         self._chosen: str | None = None
         self._guides: Guides | None = None
-        self._before: tuple[Mark, ...] = ()
+        self._waiting: tuple[Hashable, tuple[Mark, ...]] | None = None  # place and marks of what is to be accepted
         self._turning = False
 
     # -- what comes next ----------------------------------------------------------------------------------------
@@ -131,19 +129,17 @@ class Prompts:
         """
         if self._turning:
             return
-        image, clicks, session = self._bench.image, self._bench.clicks, self._session
-        self.plane = None
-        if image is None:
-            session.go_to(None)
-            return
+        image, self.plane = self._bench.image, None
         try:
-            self.plane = current_plane(image, self._viewer.dims)
-        except ImageError:
-            session.go_to(None)
-            raise
-        session.go_to((image, self.plane))
+            if image is not None:
+                self.plane = current_plane(image, self._viewer.dims)
+        finally:
+            self._session.go_to(None if self.plane is None else (image, self.plane))
+            self._settle_hold()
+        if self.plane is None:
+            return
         if not self.hold:
-            self._read(clicks, self.plane)
+            self._read(self._bench.clicks, self.plane)
         self.settle()
 
     def write(self) -> None:
@@ -152,38 +148,43 @@ class Prompts:
             return
         if self._bench.clicks is None:
             self.arm()  # the user has deleted the layer
-        self._bench.make_clicks().write(self.plane, self._session.marks)
+        self._bench.make_clicks().write(self.plane, (*self._session.marks, *self._kept_back()))
         box = self._session.box
         if box is not None or self._bench.boxes is not None:
             self._bench.make_boxes().write(self.plane, box)
         self.settle()
 
+    @property
+    def hold(self) -> bool:
+        """Whether clicks are kept back for the next object: this one is accepted as soon as its mask is there."""
+        return self._waiting is not None
+
+    def keep_back(self) -> None:
+        """Keep further clicks back for the next object."""
+        self._waiting = self._session.place, self._session.marks
+        self.settle_kind()
+
     def release_held(self) -> None:
         """Make the clicks that were kept back the marks of the next object."""
-        self.hold = False
-        clicks = self._bench.clicks
-        if clicks is not None and self.plane is not None:
-            done = list(self._before)
-            extra = [mark for mark in clicks.marks(self.plane) if not take(done, mark)]
-            self._session.set_marks(extra)
-            self.write()
+        extra, self._waiting = self._kept_back(), None
+        self._session.set_marks(extra)
+        self.write()
 
     def let_go(self) -> bool:
         """Make the clicks that were kept back marks of the present object after all; False if there are none."""
-        held, self.hold = self.hold, False
+        held, self._waiting = self.hold, None
         before = self._session.marks
         if held and self.plane is not None:
             self._read(self._bench.clicks, self.plane)
         return before != self._session.marks
 
-    def keep_back(self) -> None:
-        """Keep further clicks back for the next object."""
-        self.hold, self._before = True, self._session.marks
-        self.settle_kind()
-
     def withdraw(self) -> None:
         """Remove the mark that was made last."""
-        session, clicks = self._session, self._bench.clicks
+        session, clicks, held = self._session, self._bench.clicks, self._kept_back()
+        if held and clicks is not None and self.plane is not None:
+            clicks.write(self.plane, (*session.marks, *held[:-1]))
+            return
+        self._waiting = None
         if clicks is not None and self.plane is not None and clicks.corners(self.plane):
             pass  # a single corner is in the layer only; writing the marks removes it
         elif session.marks:
@@ -210,6 +211,24 @@ class Prompts:
             self._guides = None
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _kept_back(self) -> list[Mark]:
+        """Clicks that were made since the object is waited for."""
+        clicks = self._bench.clicks
+        if self._waiting is None or clicks is None or self.plane is None:
+            return []
+        known = list(self._waiting[1])
+        return [mark for mark in clicks.marks(self.plane) if not take(known, mark)]
+
+    def _settle_hold(self) -> None:
+        """Wait no more where the plane was left, or a mark of the object was moved or removed: its answer is void."""
+        if self._waiting is None:
+            return
+        clicks = self._bench.clicks
+        seen = [] if clicks is None or self.plane is None else list(clicks.marks(self.plane))
+        there = all(take(seen, mark) is not None for mark in self._waiting[1])
+        if not there or self._waiting != (self._session.place, self._session.marks):
+            self._waiting = None
 
     def _next_click(self) -> str:
         if self._chosen in self.taken:

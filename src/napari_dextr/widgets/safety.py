@@ -78,14 +78,14 @@ class Safety(QObject):
                 if draft.correcting is None:
                     do.session.go_to(place_named(draft.place, image))
                     do.session.set_prompt(draft.marks, draft.box)
+            do.show_place()
+            if self.journal is None:
+                self._begin()
+            if self.journal is not None:
+                self.journal.rewrite()  # it has not seen the pixels that were restored
         except DextrError as error:
             do.notices.report(error)
             return
-        do.show_place()
-        if self.journal is None:
-            self._begin()
-        if self.journal is not None:
-            self.journal.rewrite()  # it has not seen the pixels that were restored
         do.notices.say(f"{saved.objects} object{'s' if saved.objects != 1 else ''} recovered.")
         self.forget()
 

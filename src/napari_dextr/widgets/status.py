@@ -42,7 +42,7 @@ def status_of(session: Session, bench: Workbench, prompts: Prompts, model: Model
         return Status(notices.problem, "error")
     if session.busy:
         return Status(_loading(model) if model.loading else "Finding the object…", "busy")
-    doubt = hint_of(session.marks, session.box, bench.zoom)
+    doubt = hint_of(session.marks, session.box, bench.zooms)
     if doubt is not None:
         return Status(doubt if session.segmentation is None else f"{doubt} Enter accepts it all the same.", "doubt")
     if session.segmentation is not None:
