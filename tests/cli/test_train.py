@@ -8,11 +8,14 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
 from napari_dextr.cli import app
 from napari_dextr.coco import labels_to_coco, merge_coco, write_coco
+from napari_dextr.models.checkpoint import read_checkpoint
+from napari_dextr.models.own import own_models
 from napari_dextr.training import finetune, loop
 
 RECIPE = """
@@ -37,7 +40,8 @@ SETTINGS = "[train]\nsteps = 50\nbatch = 2\nvalidate_every = 1\npictures = 0\n"
 
 
 @pytest.fixture
-def data(tmp_path):
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_DEXTR_MODELS", str(tmp_path / "library"))
     labels = np.zeros((100, 100), np.int32)
     labels[20:60, 30:70] = 1
     for name in ("a.png", "b.png"):
@@ -78,26 +82,32 @@ def test_what_is_missing_is_one_sentence(data, missing, words):
     assert not (data / "run" / "best.safetensors").exists()
 
 
-def test_annotations_become_a_checkpoint_with_its_gain(data, weights):
-    result = tune(data, weights, "--hold-out", "0.5", "--json", data / "report.json")
+def test_annotations_become_a_checkpoint_with_a_verdict(data, weights):
+    words = ("--hold-out", "0.5", "--frozen", "early", "--anchor", "3", "--preset", "thorough", "--keep", "mine")
+    result = tune(data, weights, *words, "--json", data / "report.json")
     assert result.exit_code == 0, result.output
-    assert "validation iou" in result.output.lower()
+    assert "Too few objects to tell" in result.output
+    assert "not put into the library" in result.output
     assert "step 2 of 2" in result.output
     assert str(data / "run" / "best.safetensors") in result.output.replace("\n", "")
     report = json.loads((data / "report.json").read_text(encoding="utf-8"))
-    assert report["after"]["own"] >= report["before"]["own"]
-    assert report["ended"] == "finished"
+    assert (report["verdict"]["helps"], report["verdict"]["objects"]) == (False, 1)
+    assert (report["ended"], report["kept"]) == ("finished", None)
     settings = json.loads((data / "run" / "config.json").read_text(encoding="utf-8"))
     assert (settings["steps"], settings["batch"], settings["canvases"]) == (2, 2, [[32, 1.0]])  # flags, then the file
-    assert settings["turning"] == ["own"]
+    assert (settings["turning"], settings["frozen"], settings["anchor"]) == (["own"], "early", 3)
+    assert settings["frozen_statistics"]  # the preset's
 
 
 def test_flags_reach_the_settings(data, weights):
     result = tune(
-        data, weights, "--loss", "balanced", "--seed", 5, "--upright", "--learning-rate", 0.002, "--patience", 3
-    )
+        data, weights, "--loss", "balanced", "--seed", 5, "--upright", "--learning-rate", 0.002, "--patience", 3,
+        "--hold-out", 0, "--keep", "mine",
+    )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "Nothing judged the model" in result.output
+    assert "in the library as 'mine'" in result.output
+    assert [model.name for model in own_models()] == ["mine"]
     settings = json.loads((data / "run" / "config.json").read_text(encoding="utf-8"))
     assert (settings["mask_loss"], settings["seed"], settings["turning"]) == ("balanced", 5, [])
     assert (settings["learning_rate"], settings["patience"]) == (0.002, 3)
@@ -121,6 +131,9 @@ def test_ctrl_c_keeps_the_best_and_the_same_command_goes_on(data, weights, monke
     rest = tune(data, weights, "--hold-out", "0.5", "--steps", 4)
     assert "step 3 of 4" in rest.output
     assert "step 2 of 4" not in rest.output
+    again = CliRunner().invoke(app, ["train", "--resume", str(data / "run")], env={"COLUMNS": "200"})
+    assert again.exit_code == 0, again.output
+    assert "Too few objects to tell" in again.output
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -150,6 +163,7 @@ def test_ctrl_c_ends_a_recipe_as_well(data, monkeypatch):
         (["--canvas", "40"], "multiples of 16"),
         (["--learning-rate", "7"], "makes no sense"),
         (["--least-area", "9000"], "object"),
+        (["--resume", "run"], "its own data and settings"),
     ],
 )
 def test_what_cannot_work_is_one_sentence(data, weights, extra, words, monkeypatch):
@@ -171,7 +185,7 @@ def test_neither_data_nor_annotations_is_refused(tmp_path):
     [
         (["--hold-out", "0.3"], "recipe says itself"),
         (["--upright"], "recipe says itself"),
-        (["--init", "scratch"], "its own network"),
+        (["--keep", "mine"], "recipe says itself"),
     ],
 )
 def test_options_for_annotations_do_not_go_with_a_recipe(data, extra, words):
@@ -185,6 +199,36 @@ def test_flags_go_before_a_recipes_settings(data):
     assert result.exit_code == 0, result.output
     settings = json.loads((data / "run" / "config.json").read_text(encoding="utf-8"))
     assert (settings["steps"], settings["seed"], settings["batch"]) == (1, 9, 2)
+
+
+def test_a_recipe_goes_on_from_a_model_of_its_own_network(data, weights):
+    other = run(data, "--init", str(weights))
+    assert other.exit_code == 2
+    assert "is another network than that of the recipe 'tiny'" in other.stderr
+    assert run(data).exit_code == 0
+    first = data / "run" / "best.safetensors"
+    first.rename(data / "first.safetensors")
+    again = CliRunner().invoke(
+        app,
+        ["train", "--recipe", str(data / "tiny.toml"), "--data", str(data), "-o", str(data / "again"), "--init",
+         str(data / "first.safetensors"), "--learning-rate", "1e-9"],
+    )  # fmt: skip
+    assert again.exit_code == 0, again.output
+    before, after = (read_checkpoint(path)[1] for path in (data / "first.safetensors", data / "again"))
+    name = "stages.0.0.conv1.weight"
+    assert torch.allclose(before[name], after[name], atol=1e-4)
+
+
+def test_a_run_that_goes_on_must_be_one(tmp_path):
+    result = CliRunner().invoke(app, ["train", "--resume", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "not the folder of a fine-tuning" in result.stderr
+
+
+def test_without_a_run_folder_nothing_starts(data):
+    result = CliRunner().invoke(app, ["train", str(data / "annotations.json")])
+    assert result.exit_code == 2
+    assert "give a folder with -o" in result.stderr
 
 
 def test_a_full_disk_is_told_while_it_goes_on(data, weights, monkeypatch):

@@ -1,7 +1,8 @@
 """A training in a process of its own, for tests that kill it or run several of it; a script, not a test.
 
 ``child.py RUN STORE STEPS PAUSE``: trains; at PAUSE ("step:3", "fsync:1", "replace:1", "replace:2", "lock" or "") it
-prints "here" and waits to be killed. Under torchrun, with PAUSE "world": see `several`.
+prints "here" and waits to be killed. Under torchrun, with PAUSE "world": see `several`. With PAUSE "tune:3", RUN is
+that of a fine-tuning whose plan is in it, which is gone on with until step 3.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from napari_dextr.models.compact import CompactNet
 from napari_dextr.training.config import TrainConfig
 from napari_dextr.training.crops import CropStore
 from napari_dextr.training.distribution import World
+from napari_dextr.training.finetune import FineTuning
 from napari_dextr.training.loop import Trainer
 from napari_dextr.training.sampling import Sampler
 
@@ -36,6 +38,12 @@ def settings(**changes) -> TrainConfig:
 def make_trainer(run, store, validation=None, network=None, *, world=None, **changes) -> Trainer:
     config = settings(**changes)
     return Trainer(network or make_network(), Sampler.of(store, config), config, run, validation, world=world)
+
+
+def tune(run: str, until: int) -> None:
+    for update in FineTuning.open(run).run():
+        if update.step == until:
+            wait()
 
 
 def wait() -> None:
@@ -117,7 +125,9 @@ def several(run: str, store: str, steps: int) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    if sys.argv[4] == "world":
+    if sys.argv[4].startswith("tune:"):
+        tune(sys.argv[1], int(sys.argv[4].removeprefix("tune:")))
+    elif sys.argv[4] == "world":
         several(sys.argv[1], sys.argv[2], int(sys.argv[3]))
     else:
         one(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])

@@ -41,6 +41,12 @@ def test_unknown_settings_are_named():
         {"validate_most": -1},
         {"checkpoint_seconds": -5},
         {"mask_loss": {"dice": 1.0}},
+        {"frozen": "head"},
+        {"anchor": -1.0},
+        {"anchor": 1e4},
+        {"photometric": 2.0},
+        {"blends": ()},
+        {"blends": (0.5, 1.5)},
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong):

@@ -6,10 +6,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_dextr.coco import labels_to_coco, read_coco, write_coco
+from napari_dextr.coco import labels_to_coco, write_coco
 from napari_dextr.errors import DataError
 from napari_dextr.image import as_plane
-from napari_dextr.training.crops import IGNORE, OBJECT, OUTSIDE, array_crops, coco_crops, cut
+from napari_dextr.training.crops import IGNORE, OBJECT, OUTSIDE, cut
+from napari_dextr.training.sources import ArraySource, CocoSource
+
+
+def silent(_line):
+    pass
+
+
+def coco_crops(annotations, images, side, *, progress=silent, **settings):
+    return CocoSource(annotations, images, **settings).crops(side, 0, progress)
+
+
+def array_crops(image, labels, side, **settings):
+    return ArraySource([(image, labels)], **settings).crops(side, 0, silent)
 
 
 def test_a_crop_holds_the_object_with_half_its_side_around():
@@ -159,11 +172,6 @@ def test_polygons_and_run_lengths_give_the_same_crop(tmp_path):
     np.testing.assert_array_equal(crops[0].mask, crops[1].mask)
 
 
-def test_a_data_set_that_was_read_already_serves_too(pack):
-    data = read_coco(pack / "annotations.json")
-    assert len(list(coco_crops(data, pack / "images", 32, least_area=10))) == 2
-
-
 def test_a_file_without_usable_objects_says_why(tmp_path):
     small, crowd = filled(slice(2, 5), slice(2, 5)), filled(slice(0, 30), slice(30, 60))
     objects = [{"segmentation": runs(small)}, {"segmentation": runs(crowd), "iscrowd": 1}, {"bbox": [1, 1, 9, 9]}]
@@ -257,7 +265,7 @@ def test_a_stack_of_several_axes_with_colours():
     labels[0, 1], labels[1, 2] = squares(), squares()
     image = np.repeat(picture(labels)[..., None], 3, axis=-1)
     assert len(list(array_crops(image, labels, 40, axis=(0, 1)))) == 4
-    assert len(list(array_crops(image, labels, 40, most_per_plane=1))) == 2
+    assert len(list(array_crops(image, labels, 40, most_per_image=1))) == 2
 
 
 class Lazy:
@@ -270,6 +278,22 @@ class Lazy:
         part = self.array[index]
         self.read.append(part.shape)
         return part
+
+
+def test_what_is_left_out_is_told(pack):
+    said = []
+    list(coco_crops(pack / "annotations.json", pack / "images", 32, progress=said.append))
+    assert said == ["Objects left out: 1 marking crowds, 1 smaller than 60 pixels"]
+
+
+def test_of_a_large_plane_only_the_surroundings_of_objects_are_read(monkeypatch):
+    monkeypatch.setattr("napari_dextr.training.crops._AT_ONCE", 1000)
+    labels = squares((600, 800))
+    lazy = Lazy(picture(labels))
+    crops = list(array_crops(lazy, labels, 40))
+    assert [max(shape) < 80 for shape in lazy.read] == [True, True]
+    for one, other in zip(crops, array_crops(picture(labels), labels, 40), strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
 
 
 def test_only_one_plane_is_read_at_a_time_and_images_only_where_there_are_objects():
@@ -298,14 +322,42 @@ def test_pixels_without_a_label_count_for_nothing():
     np.testing.assert_array_equal(first.mask & IGNORE > 0, (labels == -1)[:40, :40])
 
 
+@pytest.mark.parametrize("channels", [None, 3])
+def test_pixels_without_a_number_are_unknown_and_spoil_nothing(channels):
+    labels = squares()
+    image = picture(labels).astype(np.float32) / 255
+    if channels:
+        image = np.repeat(image[..., None], channels, axis=-1)
+    image[8:14, 5:40] = np.nan
+    image[20, 20] = np.inf
+    first, second = array_crops(image, labels, 40)
+    holes = np.zeros((60, 80), bool)
+    holes[8:14, 5:40] = holes[20, 20] = True
+    np.testing.assert_array_equal(first.mask & IGNORE > 0, holes[:40, :40])
+    assert first.image[object_of(first) & (first.mask & IGNORE == 0)].mean() > 150
+    assert np.isfinite(first.image).all()
+    assert not (second.mask & IGNORE)[12:].any()
+
+
+def test_an_object_of_which_nothing_is_known_is_left_out():
+    labels = squares()
+    image = picture(labels).astype(np.float32)
+    image[10:30, 10:30] = np.nan
+    said = []
+    assert len(list(ArraySource([(image, labels)]).crops(40, 0, said.append))) == 1
+    assert said == ["Objects left out: 1 on pixels of which nothing is known"]
+    with pytest.raises(DataError, match="no usable object"):
+        list(array_crops(np.full((60, 80), np.nan), labels, 40))
+
+
 @pytest.mark.parametrize(
     ("image", "labels", "settings", "words"),
     [
-        (np.zeros((60, 81)), squares(), {}, r"\(60, 81\) but its labels have \(60, 80\)"),
+        (np.zeros((60, 81)), squares(), {}, r"\(60, 81\) and labels of shape \(60, 80\) do not fit"),
         (np.zeros((60, 80, 3, 2)), squares(), {}, "must agree"),
         (np.zeros((60, 80)), squares().astype(float), {}, "whole numbers, got float64"),
-        (np.zeros((60, 80)), np.zeros((60, 80), int), {}, r"no usable object \(0 in all"),
-        (np.zeros((60, 80)), squares(), {"least_area": 5000}, r"2 in all, none of at least 5000"),
+        (np.zeros((60, 80)), np.zeros((60, 80), int), {}, "no usable object.*it is empty"),
+        (np.zeros((60, 80)), squares(), {"least_area": 5000}, "2 smaller than 5000 pixels"),
         (np.zeros((60, 80)), squares(), {"axis": 0}, "do not leave planes of two axes"),
         (np.zeros((3, 60, 80)), np.stack([squares()] * 3), {"axis": 3}, "do not leave planes"),
         (np.zeros((3, 60, 80)), np.stack([squares()] * 3), {"axis": (0, 0)}, "do not leave planes"),

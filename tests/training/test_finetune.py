@@ -1,6 +1,12 @@
-"""Fine-tuning: from annotations to a model that opens, on the same curve after a stop, never worse than its start."""
+"""Fine-tuning: from annotations to a judged model that opens, on the same curve after a stop, never worse unnoticed."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,16 +15,19 @@ from PIL import Image
 
 from napari_dextr import Prompt, load_model
 from napari_dextr.coco import labels_to_coco, merge_coco, write_coco
-from napari_dextr.errors import DataError, ModelError
-from napari_dextr.models.checkpoint import read_spec, write_checkpoint
+from napari_dextr.errors import DataError, ModelError, OutputError
+from napari_dextr.models.checkpoint import read_checkpoint, read_spec, write_checkpoint
 from napari_dextr.models.spec import ModelSpec
 from napari_dextr.prompt import MARKS
-from napari_dextr.training.finetune import FINE_TUNING, FROM_SCRATCH, FineTunePlan, FineTuning
+from napari_dextr.training import finetune_run, loop
+from napari_dextr.training.finetune import FineTunePlan, FineTuning, read_outcome
 from napari_dextr.training.run_folder import read_metrics
 from napari_dextr.training.sources import ArraySource, CocoSource
+from napari_dextr.training.verdict import Verdict
 
 from .child import make_network
 
+CHILD = Path(__file__).with_name("child.py")
 QUICK = {"steps": 4, "batch": 4, "canvases": ((64, 1.0),), "validate_every": 2, "pictures": 0, "precision": "float32"}
 
 
@@ -48,7 +57,32 @@ def plan(data, **changes):
     return FineTunePlan(CocoSource(data / "own.json", data), data / "run", **{**values, **changes})
 
 
-def test_annotations_become_a_model_that_segments(data):
+def weights_of(path):
+    return {name: value.numpy() for name, value in read_checkpoint(path)[1].items() if "tracked" not in name}
+
+
+def same_weights(first, second):
+    first, second = weights_of(first), weights_of(second)
+    return all(np.array_equal(first[name], second[name]) for name in first)
+
+
+@pytest.fixture
+def says(monkeypatch):
+    """Lets a test say what the verdict is, with the figures that were found."""
+
+    def say(helps, gain=0.1):
+        real = Verdict.of
+
+        def of(before, after, groups):
+            return replace(real(before, after, groups), helps=helps, gain=gain)
+
+        monkeypatch.setattr(finetune_run.Verdict, "of", of)
+
+    return say
+
+
+def test_annotations_become_a_model_that_segments(data, says):
+    says(True)
     lines = []
     tuning = FineTuning(plan(data), lines.append)
     updates = list(tuning.run())
@@ -57,28 +91,82 @@ def test_annotations_become_a_model_that_segments(data):
     assert any("4 crops" in line for line in lines)  # held out
     outcome = tuning.outcome
     assert outcome.ended == "finished"
-    assert outcome.after["own"] >= outcome.before["own"]
+    assert outcome.verdict.objects == 4
+    assert outcome.after["own"] == outcome.verdict.after
     model = load_model(data / "run")
     assert model.spec.threshold == outcome.threshold
     assert model.spec.name == "run"
     facts = model.spec.provenance
-    assert (facts["started_from"], facts["objects"], facts["data"]) == ("small", 8, "own.json")
+    assert (facts["started_from"], facts["objects"], facts["images"]) == ("small", 8, 2)
+    assert facts["data"] == "own.json"
     assert facts["validation"] == {"before": dict(outcome.before), "after": dict(outcome.after)}
     image = np.asarray(Image.open(data / "0.png"))
     assert model.segment(image, Prompt.box(10, 12, 35, 40)).mask.dtype == bool
+    assert outcome.tuned.is_file()
+    assert 1 <= len(outcome.objects) <= 6
+    assert outcome.objects[0].before.shape == outcome.objects[0].truth.shape == (64, 64)
 
 
-def test_a_start_that_is_never_beaten_is_given_back(data):
-    settings = {**QUICK, "learning_rate": 0.9, "warm_up": 0.0, "decay": 0.0, "average": 0.0, "steps": 2}
-    tuning = FineTuning(plan(data, settings=settings))
+def test_where_the_verdict_is_no_the_old_model_is_in_the_folder(data, says):
+    says(False)
+    tuning = FineTuning(plan(data))
     list(tuning.run())
+    assert same_weights(data / "run", data / "start.safetensors")
+    assert load_model(data / "run").spec.name == "small"
+    assert not same_weights(tuning.outcome.tuned, data / "start.safetensors")
+    assert read_spec(tuning.outcome.tuned).name == "run"
+
+
+def test_until_the_verdict_the_old_model_is_in_the_folder(data):
+    updates = FineTuning(plan(data)).run()
+    next(updates)
+    assert same_weights(data / "run", data / "start.safetensors")
+    updates.close()
+    assert same_weights(data / "run", data / "start.safetensors")
+    assert read_outcome(data / "run") is None
+    assert next(FineTuning(plan(data)).run()).step == 2
+
+
+def test_few_objects_judge_in_turns_and_all_of_them_teach(data, says):
+    says(True)
+    tuning = FineTuning(plan(data, hold_out=None, folds=3))
+    updates = list(tuning.run())
+    assert [update.step for update in updates] == list(range(1, 17))
+    assert {update.steps for update in updates} == {16}
+    assert [update.ended for update in updates] == [""] * 15 + ["finished"]
+    assert len({update.stage for update in updates}) == 4
     outcome = tuning.outcome
-    if outcome.after["own"] == outcome.before["own"]:
-        assert outcome.best_step == 0
-    assert outcome.after["own"] >= outcome.before["own"]
+    assert (outcome.verdict.objects, outcome.verdict.images) == (12, 3)  # every object judged once
+    assert read_spec(data / "run").provenance["objects"] == 12
+    assert not list((data / "run" / "rounds").glob("*/*.pt"))  # they would take half a gigabyte
+    again = read_outcome(data / "run")
+    assert again.verdict == outcome.verdict
+    assert [each.iou_after for each in again.objects] == [each.iou_after for each in outcome.objects]
 
 
-def test_a_stopped_run_leaves_a_model_and_goes_on_with_the_same_curve(data):
+def test_where_nothing_speaks_for_it_no_training_on_all_follows(data, says):
+    says(False, gain=-0.01)
+    tuning = FineTuning(plan(data, hold_out=None, folds=2))
+    updates = list(tuning.run())
+    assert updates[-1].step == 8
+    assert tuning.outcome.tuned is None
+    assert same_weights(data / "run", data / "start.safetensors")
+    assert read_outcome(data / "run").verdict == tuning.outcome.verdict
+
+
+def test_too_few_objects_for_any_judge_keep_the_old_model(data):
+    labels = np.zeros((90, 100), np.int32)
+    labels[20:50, 30:70] = 1
+    source = ArraySource([((labels * 100 + 50).astype(np.uint8), labels)])
+    tuning = FineTuning(replace(plan(data, hold_out=None), source=source))
+    list(tuning.run())
+    assert not tuning.outcome.verdict.helps
+    assert "keeping the old" in tuning.outcome.verdict.sentence()
+    assert same_weights(data / "run", data / "start.safetensors")
+    assert tuning.outcome.tuned.is_file()
+
+
+def test_a_stopped_run_goes_on_with_the_same_curve(data):
     whole = [update.loss for update in FineTuning(plan(data, name="w")).run()]
     (data / "run").rename(data / "whole")
     tuning = FineTuning(plan(data))
@@ -94,35 +182,170 @@ def test_a_stopped_run_leaves_a_model_and_goes_on_with_the_same_curve(data):
     assert first + rest == whole
     assert again.outcome.before == tuning.outcome.before
     assert [line["loss"] for line in read_metrics(data / "run")] == whole
+    assert same_weights(data / "run" / "tuned.safetensors", data / "whole" / "tuned.safetensors")
 
 
-def test_closing_the_run_leaves_a_model_too(data):
-    updates = FineTuning(plan(data)).run()
+@pytest.mark.parametrize("stop", [2, 5, 7, 10])
+def test_a_run_in_rounds_goes_on_from_its_folder_alone(data, stop, says):
+    says(True)
+    whole = FineTuning(plan(data, hold_out=None, folds=2))
+    curve = [update.loss for update in whole.run()]
+    (data / "run").rename(data / "whole")
+    tuning = FineTuning(plan(data, hold_out=None, folds=2))
+    first = []
+    for update in tuning.run():
+        first.append(update.loss)
+        if update.step == stop:
+            tuning.stop()
+    assert len(first) == stop + 1  # the step that it is at is done
+    assert tuning.outcome.ended == "stopped"
+    assert tuning.outcome.verdict is None
+    assert same_weights(data / "run", data / "start.safetensors")
+    for path in [*data.glob("*.png"), data / "own.json", data / "start.safetensors"]:
+        path.rename(path.with_suffix(".gone"))
+    again = FineTuning.open(data / "run")
+    rest = [update.loss for update in again.run()]
+    assert first + rest == curve
+    assert again.outcome.verdict == whole.outcome.verdict
+    assert same_weights(data / "run" / "tuned.safetensors", data / "whole" / "tuned.safetensors")
+
+
+@pytest.mark.parametrize(("hold_out", "until"), [(None, 3), (None, 6), (0.34, 3)])
+def test_a_killed_run_goes_on_to_the_same_end(data, hold_out, until, says):
+    def records(folder):
+        return [[line["loss"] for line in read_metrics(place)] for place in (*sorted(folder.glob("rounds/*")), folder)]
+
+    says(True)
+    mine = plan(data, hold_out=hold_out, folds=2, settings={**QUICK, "checkpoint_every": 1})
+    whole = FineTuning(mine)
+    list(whole.run())
+    (data / "run").rename(data / "whole")
+    first = FineTuning(mine).run()
+    next(first)
+    first.close()
+    words = [sys.executable, str(CHILD), str(data / "run"), "", "0", f"tune:{until}"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "here\n"
+        child.kill()
+    again = FineTuning.open(data / "run")
+    list(again.run())
+    assert again.outcome.verdict == whole.outcome.verdict
+    assert records(data / "run") == records(data / "whole")
+    assert same_weights(data / "run" / "tuned.safetensors", data / "whole" / "tuned.safetensors")
+
+
+def test_a_pause_waits_with_everything_on_disk_and_a_stop_ends_it(data):
+    tuning = FineTuning(plan(data, settings={**QUICK, "steps": 6, "validate_every": 6}))
+    updates = tuning.run()
     next(updates)
-    updates.close()
-    assert load_model(data / "run").spec.provenance["steps"] == 0  # nothing was better than the start yet
-    assert next(FineTuning(plan(data)).run()).step == 2
+    assert not (data / "run" / "last.pt").exists()
+    tuning.pause()
+    rest = []
+    thread = threading.Thread(target=lambda: rest.extend(updates))
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive()
+    assert rest == []
+    assert (data / "run" / "last.pt").is_file()
+    tuning.resume()
+    thread.join(60)
+    assert [update.step for update in rest] == [2, 3, 4, 5, 6]
+    again = FineTuning(plan(data, settings={**QUICK, "steps": 9, "validate_every": 3}))
+    again.pause()
+    ended = []
+    thread = threading.Thread(target=lambda: ended.extend(again.run()))
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive()
+    again.stop()
+    thread.join(60)
+    assert [update.ended for update in ended] == ["stopped"]
+
+
+def test_a_progress_that_raises_ends_the_run_and_frees_the_folder(data):
+    class Cancelled(BaseException):
+        pass
+
+    def cancel(_line):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        list(FineTuning(plan(data), cancel).run())
+    assert len(list(FineTuning(plan(data)).run())) == 4
+
+
+def test_two_at_once_in_one_folder_are_refused(data):
+    first = FineTuning(plan(data)).run()
+    next(first)
+    with pytest.raises(OutputError, match="Another training"):
+        next(FineTuning(plan(data)).run())
+    first.close()
+
+
+def test_a_damaged_checkpoint_is_told_and_the_one_before_goes_on(data):
+    settings = {**QUICK, "validate_every": 1}
+    tuning = FineTuning(plan(data, settings=settings))
+    for update in tuning.run():
+        if update.step == 2:
+            tuning.stop()
+    path = data / "run" / "last.pt"
+    path.write_bytes(path.read_bytes()[:-200])
+    updates = list(FineTuning(plan(data, settings=settings)).run())
+    assert updates[0].step == 3
+    assert any("goes on from the checkpoint before it" in notice for notice in updates[0].notices)
+
+
+def test_a_full_disk_is_told_and_the_old_model_stays(data, monkeypatch):
+    def full(folder, state):
+        raise OutputError("'last.pt' cannot be written: the disk is full.")
+
+    monkeypatch.setattr(loop.checkpoints, "save", full)
+    updates = FineTuning(plan(data)).run()
+    notices = []
+    with pytest.raises(OutputError, match="disk is full"):
+        for update in updates:
+            notices += update.notices
+    assert any("The training goes on" in notice for notice in notices)
+    assert same_weights(data / "run", data / "start.safetensors")
+
+
+@pytest.mark.parametrize("frozen", ["early", "encoder", "all but heads"])
+def test_what_is_frozen_is_as_it_was_and_statistics_are_too(data, frozen):
+    settings = {**QUICK, "frozen": frozen}
+    tuning = FineTuning(plan(data, settings=settings, hold_out=0))
+    list(tuning.run())
+    before, after = weights_of(data / "start.safetensors"), weights_of(data / "run" / "tuned.safetensors")
+    changed = {name for name in before if not np.allclose(before[name], after[name], rtol=2e-3, atol=1e-5)}
+    kept = {"early": ("stages.0.", "stages.1."), "encoder": ("stages.",), "all but heads": ("stages.", "top.")}[frozen]
+    assert changed
+    assert not [name for name in changed if name.startswith(kept) or "running_" in name]
 
 
 def test_without_judges_the_last_average_is_the_model(data):
-    tuning = FineTuning(plan(data, hold_out=0.0))
+    tuning = FineTuning(plan(data, hold_out=0))
     list(tuning.run())
     assert (tuning.outcome.best_step, tuning.outcome.after, tuning.outcome.before) == (4, {}, {})
+    assert tuning.outcome.verdict is None
     assert tuning.outcome.threshold == 0.4  # that of the start
+    assert same_weights(data / "run", tuning.outcome.tuned)
 
 
 def test_judges_of_their_own_file(data):
-    tuning = FineTuning(plan(data, hold_out=0.0, validation=CocoSource(data / "own.json", data)))
+    tuning = FineTuning(plan(data, hold_out=0, validation=CocoSource(data / "own.json", data)))
     list(tuning.run())
     assert set(tuning.outcome.after) == {"own"}
-    assert read_spec(data / "run").provenance["objects"] == 12
+    assert read_spec(tuning.outcome.tuned).provenance["objects"] == 12
+    again = FineTuning.open(data / "run")
+    assert list(again.run()) == []
+    assert again.outcome.verdict == tuning.outcome.verdict
 
 
 def test_arrays_can_be_trained_on(data):
     labels = np.zeros((3, 90, 100), np.int32)
     labels[:, 20:50, 30:70] = 1
+    labels[:, 60:80, 20:40] = 2
     source = ArraySource([((labels * 100 + 50).astype(np.uint8), labels)])
-    tuning = FineTuning(FineTunePlan(source, data / "run", str(data / "start.safetensors"), None, 0.3, QUICK, "cpu"))
+    tuning = FineTuning(replace(plan(data, hold_out=0.3), source=source))
     assert len(list(tuning.run())) == 4
 
 
@@ -130,6 +353,23 @@ def test_a_folder_of_other_data_is_refused(data):
     list(FineTuning(plan(data)).run())
     with pytest.raises(DataError, match="started with other data"):
         list(FineTuning(plan(data, hold_out=0.7)).run())
+
+
+def test_a_folder_of_another_start_is_refused(data):
+    list(FineTuning(plan(data)).run())
+    (data / "start.safetensors").rename(data / "other.safetensors")
+    with pytest.raises(DataError, match="started from the model"):
+        list(FineTuning(plan(data, initial=str(data / "other.safetensors"))).run())
+
+
+def test_a_run_that_has_no_crops_yet_cannot_go_on_by_itself(data):
+    def cancel(_line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(FineTuning(plan(data), cancel).run())
+    with pytest.raises(DataError, match="before its objects were cut out"):
+        list(FineTuning.open(data / "run").run())
 
 
 def test_models_of_another_kind_are_refused(data):
@@ -140,17 +380,6 @@ def test_models_of_another_kind_are_refused(data):
         list(FineTuning(plan(data, initial=str(data / "odd.safetensors"))).run())
 
 
-def test_settings_come_from_the_start_the_kind_and_the_plan(data):
-    spec = ModelSpec("m", "compact", canvas=192)
-    cpu = torch.device("cpu")
-    tuned = plan(data, settings={"steps": 7}).config(spec, cpu)
-    assert (tuned.steps, tuned.canvases) == (7, ((192, 1.0),))
-    assert tuned.learning_rate == FINE_TUNING["learning_rate"]
-    fresh = plan(data, settings={}, initial="scratch").config(spec, cpu)
-    assert (fresh.steps, fresh.canvases) == (FROM_SCRATCH["steps"], FROM_SCRATCH["canvases"])
-    assert plan(data, settings={"precision": "float32"}).config(spec, cpu).precision == "float32"
-
-
 def test_from_scratch_needs_no_start_and_is_the_same_each_time(data):
     runs = [FineTuning(plan(data, initial="scratch", name=name)) for name in ("a", "b")]
     losses = []
@@ -159,3 +388,4 @@ def test_from_scratch_needs_no_start_and_is_the_same_each_time(data):
         (data / "run").rename(data / str(number))
     assert losses[0] == losses[1]
     assert runs[0].outcome.before == {}
+    assert runs[0].outcome.verdict is None

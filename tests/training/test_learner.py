@@ -83,3 +83,39 @@ def test_float16_is_for_graphics_cards():
 def test_being_asked_to_stop_is_passed_on(store):
     assert not learner().learn(batch_of(store), 0).asked
     assert learner().learn(batch_of(store), 0, asked=True).asked
+
+
+def test_statistics_and_frozen_parts_stay_as_they_are(store):
+    taught = learner(frozen_statistics=True, frozen="early")
+    before = {name: value.clone() for name, value in taught.network.state_dict().items()}
+    taught.learn(batch_of(store), 0)
+    changed = {name for name, value in taught.network.state_dict().items() if not torch.equal(value, before[name])}
+    assert any(name.startswith("stages.2.") for name in changed)
+    assert not [name for name in changed if name.startswith(("stages.0.", "stages.1.")) or "running_" in name]
+    usual = learner()
+    usual.learn(batch_of(store), 0)
+    assert not torch.equal(
+        usual.network.state_dict()["stages.0.0.norm1.running_mean"], before["stages.0.0.norm1.running_mean"]
+    )
+
+
+def test_an_anchored_network_stays_nearer_to_its_start(store):
+    def moved(strength):
+        taught = learner(anchor=strength, warm_up=0.0, decay=0.0, learning_rate=1e-3)
+        start = [weight.detach().clone() for weight in taught.network.parameters()]
+        for step in range(3):
+            taught.learn(batch_of(store), step)
+        return sum(
+            float((new - old).square().sum()) for new, old in zip(taught.network.parameters(), start, strict=True)
+        )
+
+    assert moved(300.0) < 0.8 * moved(0.0)
+
+
+def test_on_another_device_it_goes_on_with_the_same_state(store):
+    taught, moved = learner(), learner()
+    for each in (taught, moved):
+        each.learn(batch_of(store), 0)
+    moved.to(CPU)
+    assert taught.learn(batch_of(store), 1).loss == moved.learn(batch_of(store), 1).loss
+    assert not moved.scaler.is_enabled()

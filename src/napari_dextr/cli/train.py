@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import DataError
-from ._app import Device, DeviceOption, JsonOption, ThreadsOption, console, progress_bar, set_threads, write_json
+from ._app import Device, DeviceOption, JsonOption, ThreadsOption, console, set_threads, write_json
+from ._training import conclude, follow, keep_if_it_helps
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ..training.distribution import World
-    from ..training.finetune import FineTunePlan, Outcome
-    from ..training.loop import Update
+    from ..training.finetune import FineTunePlan
 
 _DATA = "Data"
 _SETTINGS = "Settings (by default those that suit the start)"
 _RECIPE = "By a recipe"
-_ECHO = 1.0  # seconds in which torchrun passes on the signal that the terminal has sent already
 
 
 class Arithmetic(str, Enum):
@@ -36,6 +34,22 @@ class Arithmetic(str, Enum):
     float32 = "float32"
     bfloat16 = "bfloat16"
     float16 = "float16"
+
+
+class Preset(str, Enum):
+    """Presets of a fine-tuning."""
+
+    quick = "quick"
+    thorough = "thorough"
+
+
+class Frozen(str, Enum):
+    """What of the network stays as it is (`napari_dextr.training.config.FROZEN`)."""
+
+    nothing = "nothing"
+    early = "early"
+    encoder = "encoder"
+    all_but_heads = "all but heads"
 
 
 class Loss(str, Enum):
@@ -49,7 +63,9 @@ def train(
     annotations: Annotated[
         Path | None, typer.Argument(metavar="COCO.json", help="Objects to train on.", show_default=False)
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Run folder.", show_default=False)] = ...,  # type: ignore[assignment]
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="RUN", help="Run folder.", show_default=False)
+    ] = None,
     images: Annotated[
         Path | None,
         typer.Option(help="Folder of their images; by default that of the file.", rich_help_panel=_DATA),
@@ -63,7 +79,13 @@ def train(
     ] = None,
     hold_out: Annotated[
         float | None,
-        typer.Option(min=0, max=0.9, help="Share of the images to hold out as judges.", rich_help_panel=_DATA),
+        typer.Option(
+            min=0,
+            max=0.9,
+            help="Share of the objects to hold out as judges, 0 for none; by default as suits their number.",
+            rich_help_panel=_DATA,
+            show_default=False,
+        ),
     ] = None,
     least_area: Annotated[
         int, typer.Option(min=1, help="Leave out objects of fewer pixels.", rich_help_panel=_DATA)
@@ -73,15 +95,37 @@ def train(
         typer.Option("--skip-unreadable", help="Leave out images that are missing or broken.", rich_help_panel=_DATA),
     ] = False,
     initial: Annotated[
-        str, typer.Option("--init", help="What to start from: embedded, a model file, a run folder, or scratch.")
-    ] = "embedded",
+        str | None,
+        typer.Option(
+            "--init",
+            help="What to start from: a model's name or file, a run folder, or scratch; for a COCO file embedded.",
+            show_default=False,
+        ),
+    ] = None,
+    preset: Annotated[
+        Preset, typer.Option(help="quick: some minutes on a processor; thorough: several times as long.")
+    ] = Preset.quick,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Put the model into the library under this name if it helps.", show_default=False
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="Go on with the run of this folder, from the objects it holds.", show_default=False
+        ),
+    ] = None,
     upright: Annotated[
         bool, typer.Option("--upright", help="The images have a right way up: turn objects by small angles only.")
     ] = False,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE.toml", help="File of settings; flags go before it.", show_default=False)
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, rich_help_panel=_SETTINGS, show_default=False)] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps.", rich_help_panel=_SETTINGS, show_default=False)
+    ] = None,
     canvas: Annotated[
         int | None,
         typer.Option(
@@ -91,7 +135,22 @@ def train(
     batch: Annotated[
         int | None, typer.Option(min=1, help="Samples a step.", rich_help_panel=_SETTINGS, show_default=False)
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(rich_help_panel=_SETTINGS, show_default=False)] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Of AdamW, at its highest.", rich_help_panel=_SETTINGS, show_default=False)
+    ] = None,
+    frozen: Annotated[
+        Frozen | None,
+        typer.Option(help="What of the network stays as it is.", rich_help_panel=_SETTINGS, show_default=False),
+    ] = None,
+    anchor: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Pull towards the weights of the start; 0 for none.",
+            rich_help_panel=_SETTINGS,
+            show_default=False,
+        ),
+    ] = None,
     loss: Annotated[
         Loss | None,
         typer.Option(help="house, or the paper's balanced.", rich_help_panel=_SETTINGS, show_default=False),
@@ -105,7 +164,10 @@ def train(
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(rich_help_panel=_SETTINGS, show_default=False)] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Of all that is drawn at random.", rich_help_panel=_SETTINGS, show_default=False),
+    ] = None,
     precision: Annotated[
         Arithmetic, typer.Option(help="auto takes the fastest that the device does well.", rich_help_panel=_SETTINGS)
     ] = Arithmetic.auto,
@@ -127,12 +189,15 @@ def train(
 ) -> None:
     """Train a model on your own annotations; a run that was stopped goes on where it was.
 
-    The run folder gets settings, record, curves, pictures, checkpoints, and best.safetensors, which every other
-    command takes as its --model. Ctrl+C ends the run after the step it is at and keeps the best.
+    Objects that did not teach judge the model: the last line says whether it helps. The run folder gets settings,
+    record, curves, pictures, checkpoints, and best.safetensors, which every other command takes as its --model: the
+    new model if it helps, else the one that training started from. Ctrl+C ends the run after the step it is at.
 
     [bold]Examples[/bold]
 
-        napari-dextr train cells.json --images photos --hold-out 0.2 -o runs/cells
+        napari-dextr train cells.json --images photos -o runs/cells --keep cells
+
+        napari-dextr train --resume runs/cells
 
         torchrun --nproc-per-node 2 -m napari_dextr train cells.json --images photos -o runs/cells --device cuda
 
@@ -144,6 +209,8 @@ def train(
         "canvases": None if canvas is None else ((canvas, 1.0),),
         "batch": batch,
         "learning_rate": learning_rate,
+        "frozen": None if frozen is None else frozen.value,
+        "anchor": anchor,
         "mask_loss": None if loss is None else loss.value,
         "patience": patience,
         "seed": seed,
@@ -151,23 +218,34 @@ def train(
         "turning": () if upright else None,
     }
     chosen = {name: value for name, value in flags.items() if value is not None}
-    if (annotations is None) == (data is None):
+    data_options = images or validation or validation_images or hold_out is not None or config or upright
+    if resume is not None:
+        if annotations or data or recipe or out or initial or data_options or chosen:
+            raise DataError("A run that goes on has its own data and settings; give only --device or --keep with it.")
+    elif (annotations is None) == (data is None):
         raise DataError("Give either a COCO file to train on, or a recipe's data folder (--data).")
-    if annotations is not None and recipe is not None:
+    elif annotations is not None and recipe is not None:
         raise DataError("A recipe brings its own data; give --data with it, or a COCO file without a recipe.")
-    if annotations is None and (images or validation or validation_images or hold_out or config or upright):
+    elif annotations is None and (data_options or keep):
         raise DataError("A recipe says itself what is trained on what; leave out the options for a COCO file.")
-    if annotations is None and initial != "embedded":
-        raise DataError("A recipe describes its own network; give a COCO file to go on from a model.")
+    elif out is None:
+        raise DataError("Say where the run goes: give a folder with -o.")
     from ..training.distribution import World
 
     screen = console(json_file)
     world = World.join()
     screen.quiet = screen.quiet or not world.first
     try:
+        if resume is not None:
+            from ..training.finetune import FineTunePlan
+
+            plan = FineTunePlan.reopen(resume, None if device is Device.auto else device.value)
+            _tune(plan, keep, world, screen, json_file)
+            return
+        assert out is not None  # it was asked for
         if annotations is None:
             assert data is not None  # one of both was asked for
-            _cook(recipe or "embedded", data, out, chosen, device.value, world, screen, json_file)
+            _cook(recipe or "embedded", data, out, initial, chosen, device.value, world, screen, json_file)
             return
 
         from ..training.config import read_settings
@@ -187,8 +265,10 @@ def train(
             raise DataError("Give validation objects or a share to hold out, not both.")
         source = CocoSource(annotations, images or annotations.parent, least_area, skip_unreadable=skip_unreadable)
         settings.update(chosen)
-        plan = FineTunePlan(source, out, initial, judge, hold_out or 0.0, settings, device.value)
-        _tune(plan, world, screen, json_file)
+        plan = FineTunePlan(
+            source, out, initial or "embedded", judge, hold_out, settings, device.value, preset=preset.value
+        )
+        _tune(plan, keep, world, screen, json_file)
     finally:
         world.leave()
 
@@ -197,6 +277,7 @@ def _cook(
     name: str,
     data: Path,
     out: Path,
+    initial: str | None,
     chosen: Mapping[str, Any],
     device: str,
     world: World,
@@ -211,27 +292,35 @@ def _cook(
 
     plan = Recipe.read(name)
     plan = replace(plan, train=TrainConfig.from_mapping({**asdict(plan.train), **chosen}))
-    reports = _follow(run(plan, data, out, say, device=world.device(device), world=world), screen)
+    start = None
+    if initial not in (None, "scratch"):
+        from ..training.starts import recipe_network
+
+        start = partial(recipe_network, plan, str(initial))
+    reports = follow(run(plan, data, out, say, initial=start, device=world.device(device), world=world), screen)
     say(f"The model is in {out / 'best.safetensors'}.")
     if world.first:
         write_json(json_file, {"run": str(out), "validation": reports})
 
 
-def _tune(plan: FineTunePlan, world: World, screen: Console, json_file: Path | None) -> None:
+def _tune(plan: FineTunePlan, keep: str | None, world: World, screen: Console, json_file: Path | None) -> None:
     from ..training.finetune import FineTuning
 
     tuning = FineTuning(plan, lambda line: screen.print(line, markup=False, soft_wrap=True), world=world)
     started = time.perf_counter()
-    reports = _follow(tuning.run(), screen, tuning.stop)
+    reports = follow(tuning.run(), screen, tuning.stop)
     outcome = tuning.outcome
     if outcome is None:  # another process than the first
         return
-    _conclude(outcome, plan, (time.perf_counter() - started) / 60, screen)
+    conclude(outcome, (time.perf_counter() - started) / 60, screen)
+    kept = keep_if_it_helps(outcome, keep, screen)
     write_json(
         json_file,
         {
             "run": str(plan.out),
             "model": str(outcome.model),
+            "kept": kept,
+            "verdict": None if outcome.verdict is None else outcome.verdict.to_dict(),
             "steps": outcome.steps,
             "best_step": outcome.best_step,
             "ended": outcome.ended,
@@ -241,91 +330,3 @@ def _tune(plan: FineTunePlan, world: World, screen: Console, json_file: Path | N
             "validation": reports,
         },
     )
-
-
-def _conclude(outcome: Outcome, plan: FineTunePlan, minutes: float, screen: Console) -> None:
-    def say(line: str) -> None:
-        screen.print(line, markup=False, soft_wrap=True)
-
-    if outcome.ended == "stopped":
-        say(f"Stopped at step {outcome.steps}; the same command goes on from there.")
-    elif outcome.ended == "settled":
-        say(f"Ended at step {outcome.steps}, as validation no longer improved.")
-    if outcome.after:
-        after = _mean(outcome.after)
-        if outcome.before and outcome.best_step == 0:
-            say(f"No step was better than the start (validation IoU {after:.3f}), so the model is as it was.")
-        elif outcome.before:
-            say(f"Validation IoU {_mean(outcome.before):.3f} before, {after:.3f} after (step {outcome.best_step}).")
-        else:
-            say(f"Validation IoU {after:.3f} (step {outcome.best_step}).")
-    else:
-        say("Nothing judged the model; hold some images out to know what it gained (--hold-out 0.2).")
-    say(f"The model is in {outcome.model}, after {minutes:.0f} minutes.")
-
-
-def _follow(updates: Iterator[Update], screen: Console, stop: Callable[[], None] | None = None) -> list[dict[str, Any]]:
-    """Show a training's updates until it ends; returns its validations.
-
-    At Ctrl+C ``stop`` asks the training to end by itself; without it, the updates are closed.
-    """
-    reports: list[dict[str, Any]] = []
-    with progress_bar("Training", unit="steps") as progress, _interruptible(screen, stop) as interrupted:
-        for update in updates:
-            progress(update.step, update.steps)
-            for notice in update.notices:
-                screen.print(notice, markup=False, soft_wrap=True)
-            if update.validation is not None:
-                screen.print(_told(update), markup=False, soft_wrap=True)
-                reports.append({"step": update.step, "loss": update.loss, "iou": dict(update.validation)})
-            if interrupted() and stop is None:
-                if isinstance(updates, Generator):
-                    updates.close()
-                screen.print(f"Stopped at step {update.step}; the same command goes on from there.", soft_wrap=True)
-                break
-    return reports
-
-
-def _told(update: Update) -> str:
-    values = ", ".join(f"{name} {iou:.3f}" for name, iou in (update.validation or {}).items())
-    judged = f"IoU {values}" if values else f"IoU of its batch {update.train_iou:.3f}"
-    return (
-        f"step {update.step} of {update.steps}: loss {update.loss:.3f}, {judged}; "
-        f"{update.samples_per_second:.0f} samples/s, {100 * update.outside_network:.0f} % outside the network, "
-        f"{_duration(update.seconds_left)} left"
-    )
-
-
-@contextlib.contextmanager
-def _interruptible(screen: Console, stop: Callable[[], None] | None) -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl+C (or a cluster's SIGTERM) ask for an end, and a later Ctrl+C force it."""
-    asked: list[float] = []
-
-    def handle(number: int, _frame: object) -> None:
-        now = time.monotonic()
-        if not asked:
-            screen.print("Stopping after this step; press Ctrl+C again to stop at once.", markup=False, soft_wrap=True)
-            if stop is not None:
-                stop()
-        elif number == signal.SIGINT and now - asked[0] > _ECHO:
-            raise KeyboardInterrupt
-        asked.append(now)
-
-    before: dict[int, Any] = {}
-    with contextlib.suppress(ValueError):  # not the main thread: nobody presses Ctrl+C there
-        for sent in (signal.SIGINT, signal.SIGTERM):
-            before[sent] = signal.signal(sent, handle)
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _mean(values: Mapping[str, float]) -> float:
-    return sum(values.values()) / len(values)
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -86,6 +86,7 @@ def assemble(
     generator: torch.Generator,
     pasted: npt.NDArray[np.bool_] | None = None,
     device: torch.device | str = "cpu",
+    standardised: bool = True,
 ) -> Batch:
     """Make a batch of stored crops.
 
@@ -104,6 +105,8 @@ def assemble(
         Samples whose object is moved onto the image of the sample before (of the first, the last).
     device : torch.device or str
         Where pixels are resampled and changed, and where the batch stays.
+    standardised : bool
+        As the house's networks see crops; otherwise the images stay 0..255 and are black beyond the image.
     """
     count, size, device = len(indices), frames[0].size, torch.device(device)
     changes = photometric.plan(count, generator)
@@ -124,7 +127,8 @@ def assemble(
     step = 1 if device.type == "cpu" else count
     for start in range(0, count, step):
         part = slice(start, start + step)
-        images[part] = normalise(changes.of(start, start + step).apply(images[part]), inside[part])
+        changed = changes.of(start, start + step).apply(images[part])
+        images[part] = normalise(changed, inside[part]) if standardised else changed * inside[part, None]
     return Batch(images, target, weight, marks, torch.zeros(count, size, size, device=device))
 
 

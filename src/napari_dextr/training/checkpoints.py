@@ -106,6 +106,13 @@ def sweep(folder: Path) -> None:
                 orphan.unlink()
 
 
+def remove(folder: Path) -> None:
+    """Remove the checkpoints of a run that is over and will not go on."""
+    for name in (CHECKPOINT, EARLIER, BEST):
+        with suppress(OSError):
+            (folder / name).unlink()
+
+
 def _write(path: Path, state: Mapping[str, Any]) -> None:
     # by way of memory: on a full disk PyTorch's own writer dies of internal errors, a file says what is wrong
     buffer = io.BytesIO()

@@ -16,6 +16,10 @@ from ..errors import DataError
 PRECISIONS = ("float32", "bfloat16", "float16")
 """Arithmetic of the network's passes; weights and losses are float32 always."""
 
+FROZEN = ("nothing", "early", "encoder", "all but heads")
+"""What of a network stays as it is: nothing; the first two stages of the encoder, those of edges and textures; the
+whole encoder; everything but the decoder's last stage and the heads."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -32,6 +36,20 @@ class TrainConfig:
     learning_rate, warm_up, weight_decay, clip : float
         AdamW with a linear warm-up over the share ``warm_up`` of the steps; weight decay on convolutions and linear
         layers only; gradients clipped to the norm ``clip``.
+    frozen : str
+        What of the network stays as it is, one of `FROZEN`: less to learn from few objects, and quicker.
+    frozen_statistics : bool
+        Whether the normalisations keep the statistics of the start and use these. A few objects of one kind are no
+        sample to take statistics of.
+    anchor : float
+        Pull of the weights towards those of the start: each step moves them by this times the learning rate of the
+        way back. The penalty of Li et al. (Explicit Inductive Bias for Transfer Learning, ICML 2018: L2-SP),
+        decoupled from Adam's scaling as AdamW does it with decay.
+    blends : tuple of float
+        Shares of the new weights, the rest being those of the start, that a fine-tuning tries at its end
+        (`napari_dextr.training.blending`); without judges the last of them is taken.
+    photometric : float
+        How often light, colours, blur and noise are changed, as a share of what suits the training of a general model.
     decay : float
         The share of the steps, at the end, over which the rate falls to zero along a cosine; before, it holds. A
         short decay lets a run be prolonged: what was learned at the full rate stays a good place to go on from.
@@ -79,6 +97,11 @@ class TrainConfig:
     canvases: tuple[tuple[int, float], ...] = ((128, 1.0),)
     batch: int = 48
     learning_rate: float = 1.5e-3
+    frozen: str = "nothing"
+    frozen_statistics: bool = False
+    anchor: float = 0.0
+    blends: tuple[float, ...] = (1.0,)
+    photometric: float = 1.0
     warm_up: float = 0.03
     decay: float = 0.97
     weight_decay: float = 0.02
@@ -123,6 +146,14 @@ class TrainConfig:
             raise DataError("The setting corrections holds the shares of batches with 0, 1, ... corrections.")
         if not self.canvases or any(side < 32 or side % 16 or share <= 0 for side, share in self.canvases):
             raise DataError("Canvas sides must be multiples of 16, at least 32, each with a share above zero.")
+        if self.frozen not in FROZEN:
+            raise DataError(f"'{self.frozen}' cannot be frozen; choose one of: {', '.join(FROZEN)}.")
+        if not 0 <= self.anchor * self.learning_rate < 1:
+            raise DataError(f"The anchor {self.anchor} is too strong for the learning rate; try 10, or 0 for none.")
+        if not self.blends or min(self.blends) <= 0 or max(self.blends) > 1:
+            raise DataError("The setting blends holds shares of the new weights, each above 0 and at most 1.")
+        if not 0 <= self.photometric <= 1:
+            raise DataError("The setting photometric is a share, from 0 to 1.")
         if self.precision not in PRECISIONS:
             raise DataError(f"The precision '{self.precision}' is unknown; take one of {', '.join(PRECISIONS)}.")
         from .losses import mixture  # brings PyTorch
@@ -171,7 +202,7 @@ class TrainConfig:
             raise DataError(f"Unknown training setting: {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
         plain = dict(values)
         try:
-            for name in ("corrections", "turning"):
+            for name in ("blends", "corrections", "turning"):
                 if name in plain:
                     plain[name] = tuple(plain[name])
             if "canvases" in plain:

@@ -20,7 +20,8 @@ from .batch import Batch
 from .config import TrainConfig
 from .corrections import add_corrections
 from .distribution import World
-from .optimisation import follow, make_optimizer
+from .optimisation import Anchor, follow, make_optimizer
+from .parts import freeze, keep_statistics
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,10 @@ class Learner:
         self.device = device
         self.world = world
         self.network: PromptNet = network.to(device).to(memory_format=torch.channels_last)
-        self.averaged: PromptNet = copy.deepcopy(network).eval()
+        self.averaged: PromptNet = copy.deepcopy(network).eval().requires_grad_(False)
+        freeze(network, config.frozen)
         self.optimizer = make_optimizer(network, config)
+        self._anchor = Anchor(network, config.anchor)
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
         self._mixture = losses.mixture(config.mask_loss)
         self._forward: nn.Module | None = None
@@ -100,9 +103,24 @@ class Learner:
         follow(self.averaged, self.network, config.average, step + 1)
         return Lesson(loss, iou, stop, seconds + self._clock() - before)
 
+    def to(self, device: torch.device) -> None:
+        """Move everything to another device, in place; the processor knows no float16 and computes in float32."""
+        self.device = device
+        self.network.to(device)
+        self.averaged.to(device)
+        for values in self.optimizer.state.values():
+            for name, value in values.items():
+                if isinstance(value, Tensor) and value.ndim:
+                    values[name] = value.to(device)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self._precision() == "float16")
+
+    def _precision(self) -> str:
+        precision = self.config.precision
+        return "float32" if precision == "float16" and self.device.type != "cuda" else precision
+
     def autocast(self) -> torch.autocast:
         """The arithmetic of the network's passes."""
-        precision = self.config.precision
+        precision = self._precision()
         dtype = torch.float16 if precision == "float16" else torch.bfloat16
         return torch.autocast(self.device.type, dtype, enabled=precision != "float32")
 
@@ -127,6 +145,8 @@ class Learner:
         if self._forward is None:
             self._forward = self.world.wrap(_TrainingPass(self.network), self.device)
         self.network.train()
+        if self.config.frozen_statistics:
+            keep_statistics(self.network)
         with self.autocast():
             output: TrainingOutput = self._forward(inputs)
         per_sample, ious = self._loss(output, batch)
@@ -146,6 +166,7 @@ class Learner:
             raise self._diverged("The gradient became infinite", step)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        self._anchor.pull(rate)
         self.world.average_statistics(self.network)
         return value, iou, stop > 0
 

@@ -26,10 +26,13 @@ from .learner import Learner
 from .optimisation import Best, Weights
 from .pace import Pace
 from .prefetch import drawn_ahead
+from .room import Room
 from .run_folder import RunFolder, read_metrics
 from .sampling import Sampler
-from .validation import examples, validation_ious
+from .validation import Look, examples, validation_ious
 
+_LEAST_BATCH = 4  # fewer samples are no ground for the statistics of normalisations
+_JUDGED_AT_ONCE = 32  # crops of a validation
 _DRAWN_AHEAD = 4  # threads that draw batches while a graphics card works
 
 
@@ -60,6 +63,10 @@ class Update:
         stopped getting better); empty before.
     notices : tuple of str
         Sentences for the user: what went wrong without ending the run.
+    stage : str
+        What is going on, in words, where a run has several stages.
+    before : float or None
+        Mean validation IoU of what the stage started from, where that was validated.
     """
 
     step: int
@@ -75,6 +82,8 @@ class Update:
     improved: bool = False
     ended: str = ""
     notices: tuple[str, ...] = ()
+    stage: str = ""
+    before: float | None = None
 
 
 class Trainer:
@@ -96,6 +105,10 @@ class Trainer:
         Threads that draw batches ahead; by default none on the processor, which has enough to do.
     world : World, optional
         The processes that train together; by default this one alone.
+    look : callable, optional
+        Makes the batches of a validation, see `napari_dextr.training.validation.validation_ious`.
+    threshold : float
+        Probability above which a pixel counts in a validation.
 
     Raises
     ------
@@ -114,6 +127,8 @@ class Trainer:
         device: str | torch.device = "cpu",
         ahead: int | None = None,
         world: World | None = None,
+        look: Look | None = None,
+        threshold: float = 0.5,
     ) -> None:
         self.world = world or World()
         self.device = choose_device(device)
@@ -126,8 +141,12 @@ class Trainer:
         self.step = 0
         self.best = Best()
         self.before: Mapping[str, float] | None = None
-        self._ahead = (_DRAWN_AHEAD if self.device.type == "cuda" else 0) if ahead is None else ahead
+        self._ahead = ahead
+        self._look, self._threshold = look, threshold
+        self._room = Room(self.device)
         self._stop = threading.Event()
+        self._going = threading.Event()
+        self._going.set()
         self._saved: int | None = None
         self._notices: list[str] = []
         state, notice = checkpoints.load(self.folder.path)
@@ -165,6 +184,15 @@ class Trainer:
     def stop(self) -> None:
         """Ask the run to end after the step it is at; from any thread, or a signal's handler."""
         self._stop.set()
+        self._going.set()
+
+    def pause(self) -> None:
+        """Ask the run to wait after the step it is at, with a checkpoint on disk; from any thread."""
+        self._going.clear()
+
+    def resume(self) -> None:
+        """Let a run that waits go on; from any thread."""
+        self._going.set()
 
     def validate_before(self) -> Mapping[str, float]:
         """Validate what the run starts from, once: it is the best until something better comes.
@@ -190,12 +218,19 @@ class Trainer:
         config, world = self.config, self.world
         pace = Pace()
         saved_at = time.monotonic()
-        drawing = drawn_ahead(self._draw, self.step, config.steps, self._ahead)
+        drawing = self._drawing()
         with closing(drawing):
             while self.step < config.steps:
+                self._wait()
                 started = time.perf_counter()
-                batch = next(drawing)
-                lesson = self.learner.learn(batch, self.step, self._stop.is_set())
+                try:
+                    batch = next(drawing)
+                    lesson = self.learner.learn(batch, self.step, self._stop.is_set())
+                except torch.OutOfMemoryError as error:
+                    drawing.close()
+                    self._make_room(error)
+                    drawing = self._drawing()
+                    continue
                 pace.step(time.perf_counter() - started, lesson.network_seconds, len(batch.marks) * world.size)
                 self.step += 1
                 report, improved = None, False
@@ -208,6 +243,7 @@ class Trainer:
                     self.step, config.steps, lesson.loss, config.rate_at(self.step - 1), lesson.iou, report,
                     pace.samples_per_second, pace.outside_network, pace.seconds_left(config, self.step),
                     self.best.iou, improved, ended,
+                    before=float(np.mean(list(self.before.values()))) if self.before else None,
                 )  # fmt: skip
                 if world.first:
                     self._try(partial(self.folder.record, _line(update)))
@@ -223,9 +259,33 @@ class Trainer:
                     self._stop.clear()
                     return
 
+    def _wait(self) -> None:
+        """Wait while the run is paused; what was learned is on disk by then."""
+        if not self._going.is_set():
+            if self.world.first and self._saved != self.step:
+                self._try(self.save)
+            self._going.wait()
+
+    def _drawing(self) -> Generator[Batch, None, None]:
+        ahead = (_DRAWN_AHEAD if self.device.type == "cuda" else 0) if self._ahead is None else self._ahead
+        return drawn_ahead(self._draw, self.step, self.config.steps, ahead)
+
+    def _make_room(self, error: torch.OutOfMemoryError) -> None:
+        """After a graphics card ran out of memory: smaller batches, then the processor; or the error, put plainly."""
+        if self.world.size > 1:
+            raise ModelError(
+                f"The memory of {self.device} is not enough; start again with a smaller batch (--batch "
+                f"{max(1, self.config.batch // 2)}): the run goes on from its last checkpoint."
+            ) from error
+        least = 1 if self.config.frozen_statistics else _LEAST_BATCH
+        self._notices.append(self._room.make(self.config.batch_at(self.step), least))
+        if self._room.device != self.device:
+            self.device = self._room.device
+            self.learner.to(self.device)
+
     def _draw(self, step: int) -> Batch:
         config, world = self.config, self.world
-        count = world.share(config.batch_at(step))
+        count = self._room.of(world.share(config.batch_at(step)))
         return self.sampler.draw(count, config.canvas_at(step), world.seed(config.seed, step, 0), self.device)
 
     # -- validation -------------------------------------------------------------------------------------------
@@ -243,10 +303,16 @@ class Trainer:
         """Mean IoU per validation group, exact extreme points, averaged weights; the same in every process."""
         report: dict[str, float] = {}
         if self.validation is not None and self.world.first:
-            found = validation_ious(
-                self.averaged, self.validation, self.config.canvases[-1][0],
-                most=self.config.validate_most, device=self.device, precision=self.learner.autocast(),
-            )  # fmt: skip
+            found = None
+            while found is None:
+                try:
+                    found = validation_ious(
+                        self.averaged, self.validation, self.config.canvases[-1][0], self._room.of(_JUDGED_AT_ONCE),
+                        most=self.config.validate_most, device=self.device, precision=self.learner.autocast(),
+                        look=self._look, threshold=self._threshold,
+                    )  # fmt: skip
+                except torch.OutOfMemoryError as error:
+                    self._make_room(error)
             report = {name: float(np.mean(ious)) for name, ious in found.items()}
         return self.world.tell(report)
 
@@ -266,6 +332,7 @@ class Trainer:
             "seed": self.config.seed,
             "best": self.best.state(),
             "before": self.before,
+            "shrunk": self._room.shrunk,
         }
         checkpoints.save(self.folder.path, state)
         self._saved = self.step
@@ -276,6 +343,7 @@ class Trainer:
             if state.get("best"):
                 self.best = Best.of(state["best"])
             self.before = state.get("before")
+            self._room.shrunk = int(state.get("shrunk", 1))
             self.step = self._saved = int(state["step"])
         except Exception as error:  # whatever a foreign file holds
             raise ModelError(
@@ -300,7 +368,7 @@ class Trainer:
         figures.draw_curves([*start, *read_metrics(self.folder.path)], self.folder.curves)
         shown = examples(
             self.averaged, self.validation or self.sampler.store, self.config.canvases[-1][0], self.config.pictures,
-            device=self.device, precision=self.learner.autocast(),
+            device=self.device, precision=self.learner.autocast(), look=self._look,
         )  # fmt: skip
         figures.draw_examples(shown, f"step {self.step}", self.folder.overlay(self.step))
 
@@ -308,6 +376,8 @@ class Trainer:
         """Do what the run can live without; a failure becomes a notice."""
         try:
             action()
+        except torch.OutOfMemoryError:
+            self._notices.append("There was no memory left for the pictures of this validation. The training goes on.")
         except OutputError as error:
             self._notices.append(f"{error} The training goes on.")
 

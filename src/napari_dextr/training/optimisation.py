@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +17,53 @@ Weights = dict[str, Tensor]
 
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW; normalisations and biases are not decayed."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
+    """AdamW over what learns; normalisations and biases are not decayed."""
+    learning = [p for p in network.parameters() if p.requires_grad]
+    decayed = [p for p in learning if p.ndim > 1]
+    plain = [p for p in learning if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
+    with _without_triton():
+        return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
+
+
+@contextmanager
+def _without_triton() -> Iterator[None]:
+    """Keep torch from loading triton, a compiler for graphics cards that nothing here uses.
+
+    The first optimiser of a process makes torch import it. Its library holds an LLVM of its own, and where Mesa has
+    drawn the viewer with another LLVM, loading it ends napari with a segmentation fault.
+    """
+    if "triton" in sys.modules:
+        yield
+        return
+    sys.modules["triton"] = None  # type: ignore[assignment]  # an import of it raises ImportError, which torch expects
+    try:
+        yield
+    finally:
+        del sys.modules["triton"]
+
+
+class Anchor:
+    """Where the weights started, and the pull back to it (`TrainConfig.anchor`).
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        As it is before the first step of the run.
+    strength : float
+        0 keeps nothing in memory and does nothing.
+    """
+
+    def __init__(self, network: nn.Module, strength: float) -> None:
+        self._strength = strength
+        learning = [p for p in network.parameters() if p.requires_grad] if strength else []
+        self._pairs = [(p, p.detach().clone()) for p in learning]
+
+    @torch.no_grad()
+    def pull(self, rate: float) -> None:
+        """Move the weights towards the start, as far as a step at this learning rate does; in place."""
+        for weight, start in self._pairs:
+            weight.lerp_(start.to(weight.device), rate * self._strength)
 
 
 @torch.no_grad()

@@ -22,10 +22,10 @@ from ..models.registry import build_network
 from ..models.spec import ModelSpec
 from ..prompt import MARKS
 from .config import TrainConfig
-from .crops import coco_crops
 from .distribution import World
 from .loop import Trainer, Update
 from .sampling import Sampler
+from .sources import CocoSource
 from .store import Crop, CropStore, Progress, write_store
 from .synthetic import procedural_crops, superpixel_crops
 
@@ -227,16 +227,14 @@ def _crops(
     entry: Mapping[str, Any], data: Path, side: int, seed: int, skip: bool, progress: Progress
 ) -> Iterable[Crop]:
     if "annotations" in entry:
-        return coco_crops(
+        source = CocoSource(
             data / entry["annotations"],
             data / entry["images"],
-            side,
             least_area=int(entry.get("least_area", 60)),
             most_per_image=entry.get("most_per_image"),
-            seed=seed,
             skip_unreadable=skip,
-            progress=progress,
         )
+        return source.crops(side, seed, progress)
     if "superpixels_of" in entry:
         folders = [data / part for part in entry["superpixels_of"]]
         return _superpixels(folders, int(entry["photographs"]), side, seed, skip, progress)

@@ -1,63 +1,187 @@
-"""Where the objects to train on come from, and how they are split so that no image is on both sides."""
+"""Where the objects to train on come from, and how they are split so that nothing held out is trained on."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from ..coco import CocoDataset, read_coco
 from ..errors import DataError
-from .crops import Crop, Progress, array_crops, coco_crops
+from ..image import ImagePlane, as_plane
+from ..prompt import Region
+from .annotated import AnnotatedImage, Choice, Rules, View, Window, reasons
+from .coco_planes import CocoPlane
+from .crops import Crop, Progress, crops_of
+from .label_planes import LabelPlane, planes_of
+from .regions import Cut, choose_cut, choose_images, same_objects, to_hold
+
+_Found = tuple[int, AnnotatedImage, Mapping[int, Region]]  # number of an image, and where its objects lie
+
+_LOOKS = 64  # objects at whose pixels is looked to tell the images from others
 
 
-class Source(Protocol):
-    """Annotated objects that can be cut out and split by image."""
+class Source(ABC):
+    """Annotated objects that can be cut out and split.
 
-    def crops(self, side: int, seed: int, progress: Progress) -> Iterable[Crop]:
-        """The objects with their surroundings, ``side`` pixels a side; tells ``progress`` what was left out."""
+    Attributes
+    ----------
+    name : str
+        For people, at the beginning of a sentence.
+    """
 
+    name: str
+
+    @property
+    @abstractmethod
+    def images(self) -> Sequence[AnnotatedImage]:
+        """The images with their objects; reading them does not read pixels."""
+
+    @abstractmethod
     def facts(self) -> dict[str, Any]:
         """Plain values that tell these data from others."""
 
+    def crops(self, side: int, seed: int, progress: Progress) -> Iterable[Crop]:
+        """The objects with their surroundings, ``side`` pixels a side; tells ``progress`` what was left out.
+
+        Raises
+        ------
+        DataError
+            If something cannot be read, or there is no usable object.
+        """
+        return crops_of(self.images, side, seed, progress, name=self.name)
+
     def split(self, share: float, seed: int) -> tuple[Source, Source]:
-        """The larger part, and about ``share`` of the images held out of it."""
+        """What is kept for training, and about ``share`` of the objects held out of it.
+
+        Whole images are held out where that leaves enough objects on both sides. Otherwise a straight line parts the
+        image with the most objects: those beyond it are held out, those on it belong to neither part, and neither
+        part sees pixels of the other (`napari_dextr.training.regions`). Neighbouring planes of a stack that show the
+        same objects are one image, and parted by one line; where no line parts them, the planes at one end of the
+        stack are held out. The same seed gives the same split.
+
+        Raises
+        ------
+        DataError
+            If the share is not between 0 and 1, or the objects cannot be parted.
+        """
+        if not 0 < share < 1:
+            raise DataError(f"The share of objects to hold out must be between 0 and 1; got {share}, try 0.2.")
+        choice = Choice(self.images, seed)
+        found = [
+            (number, image, {part.annotation.label: part.region for part in parts})
+            for number, image, parts in choice
+            if parts
+        ]
+        total = sum(len(boxes) for _, _, boxes in found)
+        if total < 2:
+            raise DataError(
+                f"{self.name} has {'only one usable object' if total else 'no usable object'}, so none can be held "
+                f"out{_because(reasons(choice.left_out))}; annotate more, or train without validation."
+            )
+        groups = list(_kept_together(found))
+        held = choose_images([_objects(group) for group in groups], share, seed)
+        if held is not None:
+            return self._by_image(groups, held)
+        largest, wanted = max(groups, key=_objects), to_hold(total, share)
+        boxes = [box for _, _, here in largest for box in here.values()]
+        cut = choose_cut(boxes, min(wanted, len(boxes) - 1), seed) if len(boxes) > 1 else None
+        if cut is not None:
+            return self._by_region([number for number, _, _ in found], [entry[:2] for entry in largest], cut)
+        if len({image.key for _, image, _ in largest}) > 1:
+            return self._by_image(*_ends(found, wanted, seed))
+        raise DataError(
+            f"The objects of '{largest[0][1].name}' lie around or beside each other so that no straight line parts "
+            "them, and none can be held out; annotate another image, or train without validation."
+        )
+
+    def _by_image(self, groups: Sequence[Sequence[_Found]], held: set[int]) -> tuple[Source, Source]:
+        kept, out = (
+            Portion(self, {number: None for place, group in enumerate(groups) if (place in held) is side
+                           for number, _, _ in group})
+            for side in (False, True)
+        )  # fmt: skip
+        return kept, out
+
+    def _by_region(
+        self, numbers: Sequence[int], parted: Sequence[tuple[int, AnnotatedImage]], cut: Cut
+    ) -> tuple[Source, Source]:
+        sides = {number: cut.sides(image.shape) for number, image in parted}
+        kept = Portion(self, {number: sides[number][0] if number in sides else None for number in numbers})
+        return kept, Portion(self, {number: out for number, (_, out) in sides.items()})
+
+
+class Portion(Source):
+    """Some images of a source, and of some of these only a part.
+
+    Parameters
+    ----------
+    source : Source
+    chosen : mapping of int to Region or None
+        The images by their number; None for the whole image.
+    """
+
+    def __init__(self, source: Source, chosen: Mapping[int, Region | None]) -> None:
+        self.name = source.name
+        self.source = source
+        self.chosen = dict(sorted(chosen.items()))
+
+    @cached_property
+    def images(self) -> Sequence[AnnotatedImage]:
+        images = self.source.images
+        return [
+            images[number] if region is None else Window(images[number], region)
+            for number, region in self.chosen.items()
+        ]
+
+    def facts(self) -> dict[str, Any]:
+        portion = [
+            [number, region and [[part.start, part.stop] for part in region]] for number, region in self.chosen.items()
+        ]
+        facts = self.source.facts()
+        return {**facts, "portion": [*facts.get("portion", []), portion]}
 
 
 @dataclass(frozen=True, eq=False)
-class CocoSource:
+class CocoSource(Source):
     """The objects of a COCO file.
+
+    Crowds, and objects without a mask or under ``least_area`` pixels, are left out. A crowd's pixels, and those of an
+    object's ``ignore_segmentation``, count neither for nor against the other objects of the image.
 
     Attributes
     ----------
     annotations : path
-    images : path
-        Folder of the images.
+    folder : path
+        Of the images.
     least_area : int
         Smaller objects (pixels) are left out.
     most_per_image : int or None
         At most so many objects of an image, drawn at random.
     skip_unreadable : bool
         Leave out images that are missing or cannot be read, instead of stopping at the first.
-    chosen : frozenset of int or None
-        Ids of the images that are used; None for all.
     """
 
     annotations: Path
-    images: Path
+    folder: Path
     least_area: int = 60
     most_per_image: int | None = None
     skip_unreadable: bool = False
-    chosen: frozenset[int] | None = None
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return f"'{self.annotations.name}'"
 
     @cached_property
     def dataset(self) -> CocoDataset:
-        """The file's content, of the chosen images only.
+        """The file's content.
 
         Raises
         ------
@@ -65,10 +189,6 @@ class CocoSource:
             If it is no COCO file, or has no objects.
         """
         found = read_coco(self.annotations)
-        if self.chosen is not None:
-            images = {key: image for key, image in found.images.items() if key in self.chosen}
-            objects = [obj for obj in found.objects if obj.image_id in self.chosen]
-            found = replace(found, images=images, objects=objects)
         if not any(obj.segmentation and not obj.iscrowd for obj in found.objects):
             raise DataError(
                 f"'{self.annotations.name}' holds no object with a mask to train on; annotate some, or choose another "
@@ -76,46 +196,83 @@ class CocoSource:
             )
         return found
 
-    def crops(self, side: int, seed: int, progress: Progress) -> Iterable[Crop]:
-        return coco_crops(
-            self.dataset, self.images, side, least_area=self.least_area, most_per_image=self.most_per_image, seed=seed,
-            skip_unreadable=self.skip_unreadable, progress=progress,
-        )  # fmt: skip
+    @cached_property
+    def images(self) -> Sequence[AnnotatedImage]:
+        rules = Rules(self.least_area, self.most_per_image, self.skip_unreadable)
+        return [CocoPlane(self.dataset, image, self.folder, rules) for image in self.dataset.images.values()]
 
     def facts(self) -> dict[str, Any]:
+        return dict(self._facts)
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        try:
+            content = self.annotations.read_bytes()
+        except OSError as error:
+            raise DataError(f"'{self.annotations}' cannot be read ({error.strerror or error}).") from error
         return {
             "annotations": self.annotations.name,
-            "sha256": hashlib.sha256(self.annotations.read_bytes()).hexdigest(),
-            "images": None if self.chosen is None else sorted(self.chosen),
+            "sha256": hashlib.sha256(content).hexdigest(),
             "least_area": self.least_area,
             "most_per_image": self.most_per_image,
         }
 
-    def split(self, share: float, seed: int) -> tuple[CocoSource, CocoSource]:
-        """Two sources of different images; only images with objects are counted.
 
-        Raises
-        ------
-        DataError
-            If the share is not between 0 and 1, or there are not two images to share out.
-        """
-        if not 0 < share < 1:
-            raise DataError(f"The share of images to hold out must be between 0 and 1; got {share}, try 0.2.")
-        with_objects = sorted({obj.image_id for obj in self.dataset.objects if not obj.iscrowd and obj.segmentation})
-        kept, held = _shared_out(with_objects, share, seed)
-        return replace(self, chosen=frozenset(kept)), replace(self, chosen=frozenset(held))
+class LabelSource(Source):
+    """The objects of planes of labels.
+
+    Parameters
+    ----------
+    planes : sequence of LabelPlane
+    name : str
+        For people, at the beginning of a sentence.
+    facts : mapping
+        Plain values that belong to the data: which channels are looked at, between which limits.
+    """
+
+    def __init__(self, planes: Sequence[LabelPlane], name: str, facts: Mapping[str, Any]) -> None:
+        self.name = name
+        self._planes = list(planes)
+        self._said = dict(facts)
+
+    @property
+    def images(self) -> Sequence[AnnotatedImage]:
+        return self._planes
+
+    def facts(self) -> dict[str, Any]:
+        return dict(self._facts)
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        """Of all labels, and of the images where some of the objects lie: reading images whole takes too long."""
+        digest = hashlib.sha256()
+        for plane in self._planes:
+            digest.update(plane.digest())
+        objects = [(plane, item.label) for plane in self._planes for item in plane.objects()]
+        some = np.unique(np.linspace(0, len(objects) - 1, min(len(objects), _LOOKS)).astype(int)).tolist()
+        for plane, places in groupby(some, key=lambda place: objects[place][0]):
+            digest.update(plane.look(objects[place][1] for place in places))
+        return {"images": len(self._planes), "sha256": digest.hexdigest(), **self._said}
 
 
-class ArraySource:
+class ArraySource(LabelSource):
     """The objects of images and label images in memory, or lazily loaded: numpy, dask or zarr.
 
     Parameters
     ----------
     pairs : sequence of (image, labels)
-        Labels ``(H, W)`` or with further axes before, e.g. time; the image of that shape, with or without a last
-        axis of channels. 0 is background, every other value an object of its plane.
-    channels, limits, ignore, least_area
-        As in `napari_dextr.training.crops.array_crops`.
+        Labels ``(H, W)`` or with further axes, e.g. time; the image of that shape, with or without a last axis of
+        channels. 0 is background, every other value an object of its plane.
+    axis : int or sequence of int, optional
+        Axes of the labels that lead from plane to plane; by default all but the last two.
+    channels, limits
+        As in `napari_dextr.image.as_plane`: which channels are seen, and the contrast limits.
+    ignore : int, optional
+        Label of the pixels without a true label.
+    least_area : int
+        Smaller objects, in pixels, are left out.
+    most_per_image : int, optional
+        At most so many objects of a plane, drawn at random.
 
     Raises
     ------
@@ -127,80 +284,84 @@ class ArraySource:
         self,
         pairs: Sequence[tuple[Any, Any]],
         *,
+        axis: int | Sequence[int] | None = None,
         channels: Sequence[int] | None = None,
         limits: tuple[float, float] | None = None,
         ignore: int | None = None,
         least_area: int = 60,
+        most_per_image: int | None = None,
     ) -> None:
-        for image, labels in pairs:
-            if tuple(image.shape[: labels.ndim]) != tuple(labels.shape) or labels.ndim < 2:
+        planes: list[LabelPlane] = []
+        for number, (image, labels) in enumerate(pairs, start=1):
+            image, labels = (part if hasattr(part, "shape") else np.asarray(part) for part in (image, labels))
+            extents = tuple(int(extent) for extent in labels.shape)
+            if tuple(image.shape[: len(extents)]) != extents or not 0 <= len(image.shape) - len(extents) <= 1:
                 raise DataError(
-                    f"An image of shape {tuple(image.shape)} and labels of shape {tuple(labels.shape)} do not fit on "
-                    "each other; choose the labels of this image."
+                    f"An image of shape {tuple(image.shape)} and labels of shape {extents} do not fit on each other: "
+                    "they must agree, except for a last axis of channels in the image; choose the labels of this image."
                 )
-        self._options: dict[str, Any] = {
-            "channels": channels, "limits": limits, "ignore": ignore, "least_area": least_area,
-        }  # fmt: skip
-        # what is held out whole: the planes along the first axis of a stack, or an image
-        self._parts = [part for pair in pairs for part in _planes(*pair)]
-
-    def crops(self, side: int, seed: int, progress: Progress) -> Iterator[Crop]:
-        """The objects of all parts; parts without any are passed over.
-
-        Raises
-        ------
-        DataError
-            If no part has a usable object.
-        """
-        found, reason = 0, None
-        for number, (image, labels) in enumerate(self._parts):
-            try:
-                for crop in array_crops(image, labels, side, seed=seed + number, **self._options):
-                    found += 1
-                    yield crop
-            except DataError as error:
-                reason = reason or error
-        if not found:
-            raise reason or DataError("There is no image with labels to train on; choose some.")
-
-    def facts(self) -> dict[str, Any]:
-        digest = hashlib.sha256()
-        for _, labels in self._parts:
-            plane = np.ascontiguousarray(labels)
-            digest.update(f"{plane.shape}{plane.dtype}".encode())
-            digest.update(plane.tobytes())
-        options = {name: list(value) if isinstance(value, tuple) else value for name, value in self._options.items()}
-        return {"images": len(self._parts), "sha256": digest.hexdigest(), **options}
-
-    def split(self, share: float, seed: int) -> tuple[ArraySource, ArraySource]:
-        """Two sources of different images, or of different planes of a stack; only those with objects are counted."""
-        ignore = self._options["ignore"]
-        labelled = [
-            number
-            for number, (_, labels) in enumerate(self._parts)
-            if any(value not in (0, ignore) for value in np.unique(np.asarray(labels)))
-        ]
-        kept, held = (ArraySource([], **self._options) for _ in range(2))
-        for part, numbers in zip((kept, held), _shared_out(labelled, share, seed), strict=True):
-            part._parts = [self._parts[number] for number in numbers]
-        return kept, held
+            before = None
+            for index in planes_of(extents, axis):
+                place = tuple(part for part in index if isinstance(part, int))
+                key = ("array", id(image), place)
+                plane = LabelPlane(
+                    View(labels, index), partial(_opened, image, index, channels, limits),
+                    f"image {number}" + (f", plane {', '.join(map(str, place))}" if place else ""), key,
+                    Rules(least_area, most_per_image), neighbour=before, ignore=() if ignore is None else (ignore,),
+                    at_hand=True,
+                )  # fmt: skip
+                planes.append(plane)
+                before = key
+        if not planes:
+            raise DataError("There is no image with labels to train on; choose some.")
+        super().__init__(
+            planes, "The labels",
+            {
+                "axis": axis if axis is None or isinstance(axis, int) else list(axis),
+                "channels": None if channels is None else list(channels),
+                "limits": None if limits is None else [float(limit) for limit in limits],
+                "ignore": ignore, "least_area": least_area, "most_per_image": most_per_image,
+            },
+        )  # fmt: skip
 
 
-def _planes(image: Any, labels: Any) -> list[tuple[Any, Any]]:
-    if labels.ndim == 2:
-        return [(image, labels)]
-    return [(image[index], labels[index]) for index in range(labels.shape[0])]
+def _opened(image: Any, index: Sequence[int | slice], channels: Any, limits: Any) -> ImagePlane:
+    return as_plane(View(image, index), channels=channels, limits=limits)
 
 
-def _shared_out(members: Sequence[int], share: float, seed: int) -> tuple[list[int], list[int]]:
-    """The members to keep, and about ``share`` of them to hold out; at least one of each."""
-    if not 0 < share < 1:
-        raise DataError(f"The share of images to hold out must be between 0 and 1; got {share}, try 0.2.")
-    if len(members) < 2:
-        raise DataError(
-            "There is only one image with objects, so none can be held out for validation; annotate another image, "
-            "or train without validation."
-        )
-    count = min(len(members) - 1, max(1, round(share * len(members))))
-    held = {members[int(i)] for i in np.random.default_rng((seed, 7)).permutation(len(members))[:count]}
-    return [member for member in members if member not in held], sorted(held)
+def _kept_together(found: Sequence[_Found]) -> Iterator[list[_Found]]:
+    """What must be on one side: what lies on one image, and neighbouring planes that show the same objects."""
+    groups: dict[Hashable, list[_Found]] = {}
+    place: dict[Hashable, Hashable] = {}  # which group an image is in
+    for entry in found:
+        image, boxes = entry[1], entry[2]
+        group = place.get(image.key)
+        before = groups.get(place.get(image.neighbour)) if group is None else None
+        if before is not None and same_objects(before[-1][2], boxes):
+            group = place[image.neighbour]
+        group = image.key if group is None else group
+        place[image.key] = group
+        groups.setdefault(group, []).append(entry)
+    yield from groups.values()
+
+
+def _objects(group: Iterable[_Found]) -> int:
+    return sum(len(boxes) for _, _, boxes in group)
+
+
+def _ends(found: Sequence[_Found], wanted: int, seed: int) -> tuple[list[list[_Found]], set[int]]:
+    """All images one by one, and which of them to hold out: the first or the last, until they have enough objects."""
+    groups: dict[Hashable, list[_Found]] = {}
+    for entry in found:
+        groups.setdefault(entry[1].key, []).append(entry)
+    images = list(groups.values())
+    order = list(range(len(images)))
+    held: set[int] = set()
+    for place in order[:0:-1] if seed % 2 else order[:-1]:
+        if sum(_objects(images[number]) for number in held) < wanted:
+            held.add(place)
+    return images, held
+
+
+def _because(left_out: str) -> str:
+    return f" (left out: {left_out})" if left_out else ""

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,18 +38,21 @@ class Crop:
     mask : (P, P) uint8 flags
     side : float
         Longer side of the object in the image that it was cut from, pixels; 0 where that is unknown.
+    place : int
+        Number of that image among those of its source.
     """
 
     image: npt.NDArray[np.uint8]
     mask: npt.NDArray[np.uint8]
     side: float = 0.0
+    place: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class CropStore:
     """Crops of one or several data sets, memory-mapped; group ``g`` is named ``names[g]``.
 
-    ``sides`` are those of `Crop`; None in stores of before they were kept.
+    ``sides`` and ``places`` are those of `Crop`; None in stores of before they were kept.
     """
 
     images: npt.NDArray[np.uint8]
@@ -56,6 +60,7 @@ class CropStore:
     groups: npt.NDArray[np.int64]
     names: tuple[str, ...]
     sides: npt.NDArray[np.float32] | None = None
+    places: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -73,13 +78,16 @@ class CropStore:
         try:
             facts = json.loads((path / "facts.json").read_text(encoding="utf-8"))
             arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in ("images", "masks", "groups")}
-            sides = np.load(path / "sides.npy") if (path / "sides.npy").is_file() else None
+            sides, places = (
+                np.load(path / f"{name}.npy") if (path / f"{name}.npy").is_file() else None
+                for name in ("sides", "places")
+            )
             names = tuple(facts["names"])
-            if len({len(array) for array in arrays.values()} | ({len(sides)} if sides is not None else set())) != 1:
+            if len({len(array) for array in (*arrays.values(), sides, places) if array is not None}) != 1:
                 raise ValueError("its files hold different numbers of crops")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"'{path}' is not a complete crop store ({error}); build it again.") from None
-        return cls(arrays["images"], arrays["masks"], np.array(arrays["groups"], np.int64), names, sides)
+        return cls(arrays["images"], arrays["masks"], np.array(arrays["groups"], np.int64), names, sides, places)
 
 
 def write_store(
@@ -100,6 +108,7 @@ def write_store(
     path = make_folder(folder)
     counts: list[int] = []
     sides: list[float] = []
+    places: list[int] = []
     with atomic_write(path / "images.npy") as image_part, atomic_write(path / "masks.npy") as mask_part:
         with image_part.open("wb") as image_file, mask_part.open("wb") as mask_file:
             for name, crops in sources:
@@ -110,6 +119,7 @@ def write_store(
                     image_file.write(crop.image.tobytes())
                     mask_file.write(crop.mask.tobytes())
                     sides.append(crop.side)
+                    places.append(crop.place)
                 counts.append(len(sides) - before)
                 progress(f"{name}: {counts[-1]} crops")
         total = len(sides)
@@ -118,7 +128,10 @@ def write_store(
         _prepend_header(image_part, (total, side, side, 3))
         _prepend_header(mask_part, (total, side, side))
     groups = np.repeat(np.arange(len(counts)), counts)
-    for name, values in (("groups", groups), ("sides", np.array(sides, np.float32))):
+    kept: dict[str, npt.NDArray[Any]] = {
+        "groups": groups, "sides": np.array(sides, np.float32), "places": np.array(places, np.int64),
+    }  # fmt: skip
+    for name, values in kept.items():
         with atomic_write(path / f"{name}.npy") as part, part.open("wb") as file:
             np.save(file, values)
     facts = {"names": [name for name, _ in sources], "counts": counts, "side": side}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -12,16 +12,35 @@ import torch
 from torch import nn
 
 from ..frame import Frame
-from ..simulation import box_of, extreme_points, outline
+from ..prompt import Points
+from ..simulation import Simulator, box_of
 from .augment import Photometric
 from .batch import Batch, Marks, assemble
 from .crops import OBJECT, CropStore
 from .losses import batch_iou, on_canvas
 
-_UNCHANGED = Photometric(light=0, inversion=0, grey=0, shuffle=0, blur=0, noise=0, gradient=0)
+UNCHANGED = Photometric(light=0, inversion=0, grey=0, shuffle=0, blur=0, noise=0, gradient=0)
 _NONE = np.zeros((0, 2))
 _LEVELS = np.round(np.arange(0.3, 0.701, 0.05), 2)  # thresholds that are tried
-_WORTH = 0.001  # mean IoU that another threshold than one half must gain
+_WORTH = 0.001  # mean IoU that another threshold than the usual one must gain
+
+Look = Callable[[CropStore, list[int], int], Batch]
+"""Batch of some crops of a store on a canvas of so many pixels."""
+
+
+@dataclass(frozen=True)
+class Hand:
+    """How the objects of a store are marked: error of each coordinate (share of the longer side), and which drawing."""
+
+    jitter: float = 0.0
+    number: int = 0
+
+
+HandLook = Callable[..., Batch]
+"""As `Look`, and takes a ``hand``."""
+
+EXACT = Hand()
+"""The ideal four points."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +74,8 @@ def validation_ious(
     most: int = 0,
     device: torch.device | str = "cpu",
     precision: AbstractContextManager[object] | None = None,
+    look: Look | None = None,
+    threshold: float = 0.5,
 ) -> dict[str, list[float]]:
     """IoU of the crops of a store with four exact extreme points, by group.
 
@@ -73,11 +94,15 @@ def validation_ious(
         Where the network is.
     precision : context manager, optional
         Entered around every pass of the network, e.g. `torch.autocast`.
+    look : callable, optional
+        Makes the batch of some crops, by default `marked`: for networks with an input of their own.
+    threshold : float
+        Probability above which a pixel counts.
     """
     found: dict[str, list[float]] = {}
     chosen = spread_sample(store, most)
-    for indices, sample, logits in _answers(network, store, chosen, size, batch, device, precision):
-        ious = batch_iou(logits, sample.target, sample.weight).tolist()
+    for indices, sample, logits in _answers(network, store, chosen, size, batch, device, precision, look or marked):
+        ious = batch_iou(logits - _logit(threshold), sample.target, sample.weight).tolist()
         for index, iou in zip(indices, ious, strict=True):
             found.setdefault(store.names[int(store.groups[index])], []).append(iou)
     return found
@@ -92,20 +117,25 @@ def fit_threshold(
     most: int = 0,
     device: torch.device | str = "cpu",
     precision: AbstractContextManager[object] | None = None,
+    look: Look | None = None,
+    usual: float = 0.5,
 ) -> float:
     """The probability above which pixels should count, judged by the mean IoU over the groups of a store.
 
-    One half unless another threshold gains at least 0.001. Parameters as in `validation_ious`.
+    The usual one unless another threshold gains at least 0.001. Other parameters as in `validation_ious`.
     """
+    levels = np.unique([*_LEVELS, usual])
     by_group: dict[int, list[list[float]]] = {}
-    for indices, sample, logits in _answers(network, store, spread_sample(store, most), size, batch, device, precision):
-        ious = [batch_iou(logits - _logit(level), sample.target, sample.weight).tolist() for level in _LEVELS]
+    for indices, sample, logits in _answers(
+        network, store, spread_sample(store, most), size, batch, device, precision, look or marked
+    ):
+        ious = [batch_iou(logits - _logit(level), sample.target, sample.weight).tolist() for level in levels]
         for position, index in enumerate(indices):
             by_group.setdefault(int(store.groups[index]), []).append([values[position] for values in ious])
     means = np.mean([np.mean(ious, axis=0) for ious in by_group.values()], axis=0)
-    half = int(np.argmin(abs(_LEVELS - 0.5)))
+    before = int(np.argmin(abs(levels - usual)))
     best = int(np.argmax(means))
-    return float(_LEVELS[best if means[best] >= means[half] + _WORTH else half])
+    return float(levels[best if means[best] >= means[before] + _WORTH else before])
 
 
 def examples(
@@ -116,20 +146,23 @@ def examples(
     *,
     device: torch.device | str = "cpu",
     precision: AbstractContextManager[object] | None = None,
+    look: Look | None = None,
 ) -> list[Example]:
     """At most ``count`` examples of what the network says, of all groups; the same crops each time."""
     per_group = -(-count // max(1, len(store.names)))
     chosen = spread_sample(store, per_group)
     chosen = [chosen[int(i)] for i in np.linspace(0, len(chosen) - 1, min(count, len(chosen))).round()]
     found: list[Example] = []
-    for indices, sample, logits in _answers(network, store, chosen, size, len(chosen), device, precision):
+    for indices, sample, logits in _answers(
+        network, store, chosen, size, len(chosen), device, precision, look or marked
+    ):
         ious = batch_iou(logits, sample.target, sample.weight).tolist()
         images = sample.images.float().cpu().numpy().transpose(0, 2, 3, 1)
         truths, masks = (part[:, 0].cpu().numpy() for part in (sample.target > 0.5, logits > 0))
         for position, index in enumerate(indices):
             name = store.names[int(store.groups[index])]
             found.append(
-                Example(name, _shown(images[position]), truths[position], masks[position], float(ious[position]))
+                Example(name, shown(images[position]), truths[position], masks[position], float(ious[position]))
             )
     return found
 
@@ -142,33 +175,42 @@ def _answers(
     batch: int,
     device: torch.device | str,
     precision: AbstractContextManager[object] | None,
+    look: Look,
 ) -> Iterator[tuple[list[int], Batch, torch.Tensor]]:
     """Indices, samples and logits ``(B, 1, S, S)`` of the chosen crops, a batch at a time."""
     for start in range(0, len(chosen), batch):
         indices = list(chosen[start : start + batch])
-        sample = _exact(store, indices, size).to(device)
+        sample = look(store, indices, size).to(device)
         with torch.inference_mode(), precision or nullcontext():
             logits = network(sample.inputs())[0]
         yield indices, sample, on_canvas(logits, size)
 
 
-def _exact(store: CropStore, indices: list[int], size: int) -> Batch:
+def crop_points(store: CropStore, index: int, hand: Hand = EXACT) -> Points:
+    """Extreme points of a stored crop as a hand gives them: ``(4, 2)``, in pixels of the crop, always the same."""
+    mask = (np.asarray(store.masks[index]) & OBJECT) > 0
+    rng = np.random.default_rng((index, hand.number, 11))
+    return Simulator(rng).extreme(mask, jitter=hand.jitter, exact=not hand.jitter).extreme_points
+
+
+def marked(store: CropStore, indices: list[int], size: int, hand: Hand = EXACT) -> Batch:
+    """Crops upright and unchanged, with the extreme points of a hand, framed as at inference."""
     frames, marks = [], []
     for index in indices:
-        flags = np.asarray(store.masks[index])
-        points = extreme_points(outline((flags & OBJECT) > 0))
+        flags = store.masks[index]
+        points = crop_points(store, index, hand)
         frame = Frame.around(box_of(points), size, (flags.shape[0], flags.shape[1]), margin=0.2, least=2.0)
         placed = frame.to_canvas(points)
         frames.append(frame)
         marks.append(Marks(placed, _NONE, _NONE, box_of(placed)))
-    return assemble(store, indices, frames, marks, _UNCHANGED, torch.Generator())
+    return assemble(store, indices, frames, marks, UNCHANGED, torch.Generator())
 
 
 def _logit(probability: float) -> float:
     return float(np.log(probability / (1 - probability)))
 
 
-def _shown(standardised: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+def shown(standardised: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     """A standardised crop as a picture: its darkest and brightest hundredth become black and white."""
     low, high = np.percentile(standardised, (1, 99))
     scaled = (standardised - low) / max(float(high - low), 1e-6)

@@ -1,0 +1,86 @@
+"""Images of a COCO file with their objects."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..coco import CocoDataset, CocoImage, CocoObject, find_image, open_annotated
+from ..errors import DataError
+from ..image import ImagePlane, as_plane
+from ..prompt import Region
+from .annotated import AnnotatedImage, Annotation, Going, Mask, Rules, Unknown, file_key
+
+
+class CocoPlane(AnnotatedImage):
+    """An image of a COCO file. Crowds are no objects; their pixels count neither for nor against the others.
+
+    Parameters
+    ----------
+    data : CocoDataset
+    image : CocoImage
+    folder : path
+        Of the images.
+    rules : Rules
+    """
+
+    hint = " To train without such images, set skip_unreadable."
+
+    def __init__(self, data: CocoDataset, image: CocoImage, folder: Path, rules: Rules) -> None:
+        self.name, self.rules = image.file_name, rules
+        self.shape = image.height, image.width
+        self.left_out = {}
+        self._data, self._image, self._folder = data, image, folder
+        self.key: Hashable = self._place()
+
+    def objects(self, going: Going = lambda: True) -> Sequence[Annotation]:
+        objects = self._data.objects_of(self._image.id)
+        self.left_out = {
+            "marking crowds": sum(obj.iscrowd for obj in objects),
+            "without a mask": sum(not obj.iscrowd and not obj.segmentation for obj in objects),
+        }
+        return [self._annotation(obj) for obj in objects if not obj.iscrowd and obj.segmentation]
+
+    def plane(self) -> ImagePlane:
+        return as_plane(open_annotated(self._folder, self._image))
+
+    def unknown(self) -> Unknown:
+        objects = self._data.objects_of(self._image.id)
+        by_id = {obj.id: obj for obj in objects}
+        masks = [self._data.mask(obj) for obj in objects if obj.iscrowd and obj.segmentation]
+        crowd = np.logical_or.reduce(masks) if masks else None
+
+        def tell(annotation: Annotation, region: Region, mask: Mask) -> Any | None:
+            own = self._data.ignore_mask(by_id[annotation.label])
+            if crowd is None:
+                return own
+            beside = crowd.copy()
+            beside[region] &= ~mask  # a crowd that overlaps an object does not undo it
+            return beside if own is None else own | beside
+
+        return tell
+
+    def lack(self) -> str | None:
+        try:
+            find_image(self._folder, self._image)
+        except DataError as error:
+            return None if self._image.source is not None else str(error)
+        return None
+
+    def _annotation(self, obj: CocoObject) -> Annotation:
+        try:
+            facts = self._data.facts(obj)
+        except DataError:
+            facts = None  # a record that makes no sense says nothing about the mask
+        return Annotation(obj.id, lambda: self._data.cut(obj), self._data.categories.get(obj.category_id, ""), facts)
+
+    def _place(self) -> Hashable:
+        """Where the pixels are: a file, or a plane of one."""
+        name = self._image.file_name
+        plane: tuple[int, ...] = ()
+        if self._image.source is not None and not (self._folder / name).exists():
+            name, plane = self._image.source, self._image.plane
+        return file_key(self._folder / name, plane)

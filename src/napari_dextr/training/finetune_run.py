@@ -1,0 +1,337 @@
+"""The stages of a fine-tuning: rounds in which some objects judge what the others taught, and the training itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from .. import __version__
+from ..files import atomic_write
+from ..models.checkpoint import write_checkpoint
+from ..models.heads import PromptNet
+from . import checkpoints
+from .blending import best_alpha, blended
+from .config import TrainConfig
+from .crops import CropStore
+from .distribution import World
+from .finetune_data import TrainingData, images_of
+from .finetune_plan import GROUP, FineTunePlan
+from .judging import Judged, JudgedObject, compare, judge, read_comparisons, write_comparisons
+from .loop import Trainer, Update
+from .optimisation import Weights
+from .outcome import COMPARISONS, MODEL, TUNED, Outcome
+from .run_folder import RunFolder
+from .starts import BASE, Start
+from .validation import fit_threshold
+from .verdict import Verdict
+
+_VOTE = "vote.json"
+_SHOWN = 6  # judging objects that are kept to be looked at
+_MANY = 20  # held-out objects from which another threshold than the start's can be chosen by them
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Vote:
+    """What judging objects say: IoU of each before, and after with each share of the new weights; their images."""
+
+    before: Values
+    after: dict[float, Values]
+    images: list[str]
+
+    @classmethod
+    def joined(cls, votes: Sequence[Vote]) -> Vote:
+        """The votes of all parts of a cross-validation."""
+        after = {alpha: np.concatenate([vote.after[alpha] for vote in votes]) for alpha in votes[0].after}
+        return cls(np.concatenate([vote.before for vote in votes]), after, [name for v in votes for name in v.images])
+
+    def verdict(self) -> tuple[Verdict, float]:
+        """The verdict on the best share of the new weights, and that share."""
+        alpha = best_alpha(self.after)
+        return Verdict.of(self.before.tolist(), self.after[alpha].tolist(), self.images), alpha
+
+
+class Run:
+    """One run of a plan, in its claimed folder.
+
+    Parameters
+    ----------
+    plan, start, config, device, folder, data, world
+        As they were made for it.
+    watch : callable
+        Called with each stage's trainer, which it can stop and pause; answers whether a stop was asked for before.
+    progress : callable
+        Called with sentences.
+
+    Attributes
+    ----------
+    outcome : Outcome or None
+        Once `updates` has ended; in the first process only.
+    """
+
+    def __init__(
+        self, plan: FineTunePlan, start: Start, config: TrainConfig, device: torch.device, folder: RunFolder,
+        data: TrainingData, world: World, watch: Callable[[Trainer], bool], progress: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.outcome: Outcome | None = None
+        self._plan, self._start, self._config, self._device = plan, start, config, device
+        self._folder, self._data, self._world = folder, data, world
+        self._watch, self._say = watch, progress
+        self._threshold = start.spec.threshold
+
+    def updates(self) -> Generator[Update, None, None]:
+        """Go through all stages; yields every step's update."""
+        keeps_old = self._start.compares and (self._data.judges is not None or self._plan.hold_out != 0)
+        if keeps_old and self._world.first and not (self._folder.path / MODEL).is_file():
+            self._give_back()
+        if self._data.parts is not None:
+            yield from self._in_turns(self._data.parts)
+            return
+        trainer, ended = yield from self._stage(self._folder, self._data.training, self._data.judges, 0, 1, "")
+        verdict: Verdict | None = None
+        alpha, shown = self._config.blends[-1], list[JudgedObject]()
+        if self._world.first and self._data.judges is not None and self._start.compares:
+            vote, shown = self._vote(trainer, trainer.best_state(), self._data.judges, "", refit=True)
+            verdict, alpha = vote.verdict()
+        elif keeps_old:
+            verdict = Verdict.impossible()
+        self._conclude(trainer, ended, verdict, alpha, shown)
+
+    def _in_turns(self, parts: CropStore) -> Generator[Update, None, None]:
+        """Cross-validation, then the training on all objects unless nothing speaks for it."""
+        votes: list[Vote] = []
+        shown: list[JudgedObject] = []
+        numbers = sorted({int(group) for group in parts.groups})
+        rounds = len(numbers)
+        plain = replace(self._config, patience=0)  # the last training has no judges that could end it
+        for place, number in enumerate(numbers):
+            folder = RunFolder(self._folder.path / "rounds" / str(place + 1))
+            vote = self._world.tell(_read_vote(folder.path, self._config) if self._world.first else None)
+            if vote is None:
+                training, judges = self._data.fold(number)
+                title = f"Judging, round {place + 1} of {rounds}"
+                trainer, ended = yield from self._stage(folder, training, judges, place, rounds + 1, title, plain)
+                if ended == "stopped":
+                    self._leave(trainer, ended)
+                    return
+                if self._world.first:
+                    vote, objects = self._vote(trainer, trainer.averaged.state_dict(), judges, f"{place}:")
+                    write_comparisons(folder.path / COMPARISONS, objects)
+                    _write_vote(folder.path, vote, self._config)
+                    checkpoints.remove(folder.path)
+                vote = self._world.tell(vote)
+            assert vote is not None, "the first process told it"
+            votes.append(vote)
+            if self._world.first:
+                shown += read_comparisons(folder.path / COMPARISONS)
+        verdict, alpha = Vote.joined(votes).verdict()
+        if verdict.gain <= 0:
+            if self._world.first:
+                self.outcome = self._outcome(None, "finished", verdict, shown)
+            return
+        title = f"All objects, after {rounds} rounds of judging"
+        trainer, ended = yield from self._stage(
+            self._folder, self._data.training, None, rounds, rounds + 1, title, plain
+        )
+        if ended == "stopped":
+            self._leave(trainer, ended)
+        else:
+            self._conclude(trainer, ended, verdict, alpha, shown)
+
+    def _stage(
+        self, folder: RunFolder, training: CropStore, judges: CropStore | None, place: int, count: int, title: str,
+        config: TrainConfig | None = None,
+    ) -> Generator[Update, None, tuple[Trainer, str]]:  # fmt: skip
+        """One training; its updates count the steps of all stages."""
+        config = config or self._config
+        trainer = Trainer(
+            self._start.fresh(), self._start.sampler(training, config), config, folder, judges, device=self._device,
+            world=self._world, look=self._start.look, threshold=self._start.spec.threshold,
+        )  # fmt: skip
+        asked = self._watch(trainer)
+        if place and self._world.mean([float(asked)])[0]:  # it was asked for during the last step of the stage before
+            return trainer, "stopped"
+        if self._start.compares:
+            trainer.validate_before()
+        ended, last = "finished", place == count - 1
+        with closing(trainer.train()) as updates:
+            try:
+                for update in updates:
+                    ended = update.ended or ended
+                    ahead = (count - 1 - place) * config.steps * config.batch / max(update.samples_per_second, 1e-9)
+                    yield replace(
+                        update, step=place * config.steps + update.step, steps=count * config.steps, stage=title,
+                        ended=update.ended if last or update.ended == "stopped" else "",
+                        seconds_left=update.seconds_left + ahead,
+                    )  # fmt: skip
+            except GeneratorExit:
+                updates.close()
+                self._leave(trainer, "stopped")
+                raise
+        self._device = trainer.device  # a card that had no room for this stage has none for the next
+        return trainer, ended
+
+    # -- judging ----------------------------------------------------------------------------------------------
+
+    def _vote(
+        self, trainer: Trainer, weights: Weights, judges: CropStore, name: str, *, refit: bool = False
+    ) -> tuple[Vote, list[JudgedObject]]:
+        """What held-out objects say of the start, and of the new weights at each share."""
+        base = self._start.fresh()
+        origin = base.state_dict()
+        origin = {key: value.clone() for key, value in origin.items()}
+        before = self._judge(base, trainer, judges, self._start.spec.threshold)
+        after: dict[float, Judged] = {}
+        for alpha in self._config.blends:
+            base.load_state_dict(blended(origin, weights, alpha))
+            after[alpha] = self._judge(base, trainer, judges, self._start.spec.threshold)
+        alpha = best_alpha({alpha: judged.ious for alpha, judged in after.items()})
+        if refit and len(judges) >= _MANY:
+            base.load_state_dict(blended(origin, weights, alpha))
+            self._threshold = fit_threshold(
+                base.to(self._device), judges, self._config.canvases[-1][0], device=self._device,
+                precision=trainer.learner.autocast(), look=self._start.look, usual=self._start.spec.threshold,
+            )  # fmt: skip
+            after = {alpha: self._judge(base, trainer, judges, self._threshold)}
+        objects = compare(judges, range(len(judges)), before, after[alpha], self._start.look)
+        images = [f"{name}{image}" for image in images_of(judges)]
+        return Vote(before.ious, {alpha: judged.ious for alpha, judged in after.items()}, images), objects
+
+    def _judge(self, network: PromptNet, trainer: Trainer, judges: CropStore, threshold: float) -> Judged:
+        canvas = self._config.canvases[-1][0]
+        while True:
+            arithmetic = trainer.learner.autocast() if self._device == trainer.device else None
+            try:
+                return judge(
+                    network.to(self._device).eval(), judges, range(len(judges)), canvas, threshold,
+                    device=self._device, precision=arithmetic, look=self._start.look,
+                )  # fmt: skip
+            except torch.OutOfMemoryError:
+                if self._device.type == "cpu":
+                    raise
+                self._say("The graphics card has no room for judging, which therefore happens on the processor.")
+                self._device = torch.device("cpu")
+
+    # -- the end ----------------------------------------------------------------------------------------------
+
+    def _conclude(
+        self, trainer: Trainer, ended: str, verdict: Verdict | None, alpha: float, shown: list[JudgedObject]
+    ) -> None:
+        if not self._world.first:
+            return
+        self._export(trainer, self._folder.path / TUNED, alpha, verdict)
+        if verdict is None or verdict.helps:
+            _copy(self._folder.path / TUNED, self._folder.path / MODEL)
+        else:
+            self._give_back()
+        self.outcome = self._outcome(trainer, ended, verdict, shown)
+
+    def _leave(self, trainer: Trainer, ended: str) -> None:
+        """After a stop before there is a verdict: what was learned so far is there, but the model is the old one."""
+        if not self._world.first:
+            return
+        if trainer.folder is self._folder:
+            self._export(trainer, self._folder.path / TUNED, self._config.blends[-1], None)
+            if not self._start.compares or (self._data.judges is None and self._plan.hold_out == 0):
+                _copy(self._folder.path / TUNED, self._folder.path / MODEL)
+        self.outcome = self._outcome(trainer if trainer.folder is self._folder else None, ended, None, [])
+
+    def _give_back(self) -> None:
+        _copy(self._folder.path / BASE, self._folder.path / MODEL)
+
+    def _outcome(
+        self, trainer: Trainer | None, ended: str, verdict: Verdict | None, shown: list[JudgedObject]
+    ) -> Outcome:
+        before: dict[str, float] = {}
+        after: dict[str, float] = {}
+        if verdict is not None and verdict.objects:
+            before, after = {GROUP: verdict.before}, {GROUP: verdict.after}
+        elif trainer is not None and trainer.best.report:
+            before, after = dict(trainer.before or {}), dict(trainer.best.report)
+        path = self._folder.path
+        order = sorted(shown, key=lambda each: each.iou_after - each.iou_before)
+        picked = sorted({round(float(place)) for place in np.linspace(0, len(order) - 1, min(_SHOWN, len(order)))})
+        outcome = Outcome(
+            path / MODEL, 0 if trainer is None else trainer.step, _best_step(trainer), before, after, self._threshold,
+            ended, verdict, path / TUNED if trainer is not None else None, tuple(order[place] for place in picked),
+        )  # fmt: skip
+        if verdict is not None or ended != "stopped":
+            outcome.write(path)
+        return outcome
+
+    def _export(self, trainer: Trainer, path: Path, alpha: float, verdict: Verdict | None) -> None:
+        """Write the best weights so far, as far from the start as ``alpha`` says, as a model that opens."""
+        start, plan = self._start, self._plan
+        weights = trainer.best_state()
+        if alpha < 1:
+            weights = blended(start.network.state_dict(), weights, alpha)
+        weights, spec = start.exported(weights, trainer.config.canvases[-1][0])
+        facts: dict[str, Any] = {
+            "title": f"Trained on {len(trainer.sampler.store)} objects of one's own",
+            "started_from": start.spec.name,
+            "data": _data_name(plan),
+            "objects": len(trainer.sampler.store),
+            "images": len(set(images_of(trainer.sampler.store))),
+            "preset": plan.preset if start.compares else "scratch",
+            "steps": _best_step(trainer),
+            "share_of_new_weights": alpha,
+            "licence": "as the data's",
+            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "program": f"napari-dextr {__version__}",
+        }
+        if verdict is not None and verdict.objects:
+            facts["validation"] = {"before": {GROUP: verdict.before}, "after": {GROUP: verdict.after}}
+            facts["verdict"] = verdict.sentence()
+        elif trainer.best.report:
+            facts["validation"] = {"before": dict(trainer.before or {}), "after": dict(trainer.best.report)}
+        name = plan.name or plan.out.resolve().name
+        write_checkpoint(path, weights, replace(spec, name=name, threshold=self._threshold, provenance=facts))
+
+
+def _best_step(trainer: Trainer | None) -> int:
+    if trainer is None:
+        return 0
+    return trainer.best.step if trainer.best.weights else trainer.step
+
+
+def _data_name(plan: FineTunePlan) -> str:
+    facts = {} if plan.source is None else plan.source.facts()
+    return str(facts.get("annotations", "own annotations"))
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_write(target) as part:
+        part.write_bytes(source.read_bytes())
+
+
+def _write_vote(folder: Path, vote: Vote, config: TrainConfig) -> None:
+    content = {
+        "before": vote.before.tolist(),
+        "after": {str(alpha): ious.tolist() for alpha, ious in vote.after.items()},
+        "images": vote.images,
+        "settings": asdict(config),
+    }
+    with atomic_write(folder / _VOTE) as part:
+        part.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _read_vote(folder: Path, config: TrainConfig) -> Vote | None:
+    """The vote of a round that is over; None where it is not, or was held with other settings."""
+    try:
+        content = json.loads((folder / _VOTE).read_text(encoding="utf-8"))
+        after = {float(alpha): np.asarray(ious, np.float64) for alpha, ious in content["after"].items()}
+        if content["settings"] != json.loads(json.dumps(asdict(config))):
+            return None
+        return Vote(np.asarray(content["before"], np.float64), after, list(content["images"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
