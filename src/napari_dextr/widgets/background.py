@@ -27,13 +27,13 @@ class Cancelled(BaseException):
 class _Run:
     """One run of a task: the thread writes, the main thread reads."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, daemon: bool) -> None:
         self.work = work
         self.news: deque[Any] = deque()
         self.result: Any = None
         self.error: Exception | None = None
         self.cancelled = threading.Event()
-        self.thread = threading.Thread(target=self._run, name="napari-dextr background", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="napari-dextr background", daemon=daemon)
 
     def tell(self, news: Any) -> None:
         if self.cancelled.is_set():
@@ -56,6 +56,9 @@ class Background(QObject):
     ----------
     title : str, optional
         Name of the task in napari's activity dock; without it, the task does not appear there.
+    patient : bool
+        Whether the program waits at its end until a task that was let go has noticed: for tasks that leave something
+        on the disk.
 
     Signals
     -------
@@ -70,9 +73,10 @@ class Background(QObject):
     failed = Signal(object)
     cancelled = Signal()
 
-    def __init__(self, title: str | None = None) -> None:
+    def __init__(self, title: str | None = None, *, patient: bool = False) -> None:
         super().__init__()
         self._title = title
+        self._patient = patient
         self._run: _Run | None = None
         self._bar: Any = None
         self._timer = QTimer(self)
@@ -87,7 +91,7 @@ class Background(QObject):
     def start(self, work: Work, total: int = 0) -> None:
         """Begin a task; ``total`` steps make the bar in the activity dock fill (`advance`), 0 makes it wander."""
         self.stop()
-        self._run = _Run(work)
+        self._run = _Run(work, daemon=not self._patient)
         if self._title is not None:
             self._bar = cancelable_progress(total=total, desc=self._title, file=StringIO())  # not the terminal
         self._run.thread.start()
