@@ -1,0 +1,1 @@
+"""How the pictures of the documentation are made; `docs/screenshots.py` runs it."""

@@ -1,0 +1,52 @@
+"""Make the links of README.md absolute: PyPI shows neither relative pictures nor relative pages.
+
+    python tools/pypi_readme.py https://github.com/OWNER/NAME v1.2.3
+
+The release runs it in its own checkout, before the build: README.md itself stays relative, so that it is right in every
+clone, fork and branch. Only GitHub's addresses are known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+
+_LINK = re.compile(r"(!?)(\[[^\]\n]*\])\((?![a-z][a-z0-9+.-]*:|#)([^)\s]+)\)", re.IGNORECASE)
+
+
+def absolute(text: str, repository: str, version: str) -> str:
+    """The Markdown text with absolute links: pictures to their raw files, everything else to its page.
+
+    Parameters
+    ----------
+    text : str
+    repository : str
+        Address of the repository on GitHub.
+    version : str
+        A tag, branch or commit that holds the files.
+    """
+    home = repository.removesuffix("/").removesuffix(".git")
+
+    def target(match: re.Match[str]) -> str:
+        picture, label, path = match.groups()
+        return f"{picture}{label}({home}/{'raw' if picture else 'blob'}/{version}/{path})"
+
+    parts = re.split(r"(^```.*?^```)", text, flags=re.MULTILINE | re.DOTALL)  # code stays as it is
+    return "".join(part if part.startswith("```") else _LINK.sub(target, part) for part in parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("repository", help="address of the repository on GitHub")
+    parser.add_argument("version", help="tag, branch or commit that holds the files")
+    options = parser.parse_args()
+    text = absolute(README.read_text(encoding="utf-8"), options.repository, options.version)
+    README.write_text(text, encoding="utf-8", newline="\n")
+    print(README)
+
+
+if __name__ == "__main__":
+    main()
