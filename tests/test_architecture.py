@@ -43,7 +43,7 @@ HEAVY = {"torch", "torchvision", "skimage", "scipy", "matplotlib", "napari"}
 # What a program or the viewer imports at its start, before anybody has asked for a mask.
 LIGHT = (
     "", "errors", "prompt", "objects", "segmentation", "session", "session.autosave", "session.recovery", "coco", "cli",
-    "models", "models.spec", "models.registry",
+    "models", "models.spec", "models.registry", "models.own",
 )  # fmt: skip
 # Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
@@ -243,7 +243,10 @@ def test_every_test_file_has_a_module() -> None:
         "test_architecture.py",
         "test_every_image.py",
         "test_random_work.py",
+        "test_docs.py",
         "test_docstrings.py",
+        "test_stress.py",
+        "test_pictures.py",
         "test_project.py",
     }
     expected = {expected_test(path) for path in sources()}

@@ -173,7 +173,7 @@ def run_bench(
         _note_peak(peaks, "with three copies of the ResNet-101 besides")
     seconds = statistics.median(_import_times(imports, steps))
     return BenchReport(
-        machine=_machine(model.device),
+        machine=describe_machine(model.device),
         model=model.spec.name,
         timings=timings,
         size_ratio=size_ratio,
@@ -271,14 +271,14 @@ def _import_times(runs: int, steps: _Steps) -> Iterator[float]:
         steps.step()
 
 
-def _machine(device: str) -> str:
+def describe_machine(device: str | None = None) -> str:
+    """Processor and versions, and with a device what the model has of it: device and threads."""
     import torch
 
     processor = _processor() or platform.machine()
-    return (
-        f"{processor}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, device {device}, "
-        f"Python {platform.python_version()}, PyTorch {torch.__version__}"
-    )
+    used = "" if device is None else f"{torch.get_num_threads()} threads, device {device}, "
+    versions = f"Python {platform.python_version()}, PyTorch {torch.__version__}"
+    return f"{processor}, {os.cpu_count()} cores, {used}{versions}"
 
 
 def _processor() -> str:

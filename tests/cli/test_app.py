@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
 
-from napari_dextr.cli._app import console, percent, progress_bar, set_threads, write_json
+from napari_dextr.cli._app import console, percent, progress_bar, reflow, set_threads, write_json
 from napari_dextr.errors import OutputError
 
 
@@ -102,3 +103,29 @@ def test_a_missing_device_is_named(refused, photo, weights):
         pytest.skip("there is a CUDA device here")
     words = ("segment", photo, "--box", "5,5,30,30", "-m", weights, "-o", photo.with_name("m.png"))
     assert "CUDA" in refused(*words, "--device", "cuda")
+
+
+def test_help_is_as_wide_as_the_terminal_and_examples_keep_their_lines(call):
+    lines = [line.strip() for line in call("--help").stdout.splitlines()]
+    assert any(len(line) > 150 for line in lines)  # the source has lines of 120
+    assert "napari-dextr demo" in lines
+    assert "napari-dextr COMMAND --help" in lines
+
+
+def test_paragraphs_are_joined_and_examples_are_not():
+    assert reflow("One\ntwo.\n\n    a\n    b\n\nThree\nfour.") == "One two.\n\n    a\n    b\n\nThree four."
+    assert reflow(None) is None
+
+
+@pytest.mark.parametrize("command", [(), ("train",), ("models",), ("models", "keep")])
+def test_every_kind_of_command_reflows_its_help(call, command):
+    text = call(*command, "--help").stdout
+    prose = [line.strip() for line in text.split("Examples")[0].splitlines()]
+    # No line of a paragraph ends early: it would be one that the source has broken.
+    assert not [line for line, after in pairwise(prose) if line and after and len(line) < 100]
+
+
+def test_the_program_names_what_can_be_set(call):
+    text = call("--help").stdout
+    for word in ("NAPARI_DEXTR_CACHE", "NAPARI_DEXTR_MODELS", "exit code 2", "Plugins > napari DEXTR > Annotate"):
+        assert word in text

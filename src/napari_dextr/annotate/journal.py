@@ -86,10 +86,10 @@ class Journal:
 
     def _read(self, header: Mapping[str, Any]) -> int:
         """Read what an earlier run left; returns how many bytes of it are complete lines."""
-        if not self.path.is_file():
-            return 0
         complete = 0
         try:
+            if not self.path.is_file():
+                return 0
             with self.path.open("rb") as stream:
                 for number, line in enumerate(stream):
                     if not line.endswith(b"\n"):

@@ -48,13 +48,13 @@ def bench(
 ) -> None:
     """Measure speed and memory on this machine.
 
-    From click to mask with the chosen model, on a small image and on one of 20 000 x 20 000 pixels (where zarr is
+    From click to mask with the chosen model, on a small image and on one of 20,000 x 20,000 pixels (where zarr is
     installed); the published ResNet-101 in exact and in faster arithmetic, in turns; peak memory; import time.
 
-    With --viewer: from the fourth click to the label on the screen, on images of 512 to 50 000 pixels a side; frames
-    while the model runs; and accepting, saving and memory in a session of 1 000 objects.
+    With --viewer: from the fourth click to the label on the screen, on images of 512 to 50,000 pixels a side; frames
+    while the model runs; and accepting, saving and memory in a session of 1,000 objects.
 
-    With --coco: 10 000 objects on 100 planes of 1024 x 1024 pixels written and read, beside a plain loop over
+    With --coco: 10,000 objects on 100 planes of 1024 x 1024 pixels written and read, beside a plain loop over
     pycocotools in the same run; boxes to masks one by one and in batches.
 
     [bold]Examples[/bold]
