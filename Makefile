@@ -6,7 +6,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test napari bench lint format types manifest wheel clean distclean
+.PHONY: help demo test napari bench lint format types manifest docs screenshots wheel stress clean distclean
 
 VENV := .venv
 ARGS ?=
@@ -37,7 +37,10 @@ help:
 	@echo "make napari    open napari on a photograph with the Annotate widget docked"
 	@echo "make bench     how fast the models answer on this machine"
 	@echo "make lint      check style (make format mends it); make types: check types; make manifest: check napari.yaml"
-	@echo "make wheel     build the sdist and the wheel into dist/ and look inside"
+	@echo "make docs      build the documentation into site/, and check every link in it"
+	@echo "make screenshots   make the pictures of the README and the documentation anew, on a virtual screen"
+	@echo "make wheel     build the sdist and the wheel into dist/, twice and alike, and look inside"
+	@echo "make stress    thousands of hostile inputs and interrupted writes; writes docs/stress.md"
 	@echo "make clean     remove what was built; make distclean: .venv as well"
 
 $(VENV)/pyvenv.cfg:
@@ -64,6 +67,11 @@ $(VENV)/.installed-test: $(VENV)/.installed
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "== Installing the development tools"
 	@$(INSTALL) ".[dev]"
+	@$(DONE)
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "== Installing what builds the documentation"
+	@$(INSTALL) ".[docs]"
 	@$(DONE)
 
 demo: $(VENV)/.installed
@@ -99,18 +107,32 @@ manifest: $(VENV)/.installed-test
 	@echo "== Manifest"
 	@$(PY) -m npe2 validate --imports napari-dextr
 
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(VENV)/.installed-docs
+	@echo "== Documentation"
+	@$(PY) -m mkdocs build --strict --quiet --clean
+	@$(PY) tools/check_site.py site
+
+screenshots: $(VENV)/.installed-test
+	@echo "== Pictures (a few minutes)"
+	@$(WITH_SCREEN) $(PY) docs/screenshots.py $(ARGS)
+
 wheel: $(VENV)/.installed-dev
 	@echo "== Wheel"
 	@$(PY) -c "import shutil; shutil.rmtree('dist', ignore_errors=True)"
-	@$(PY) -m build
+	@$(PY) tools/build_twice.py dist
 	@$(PY) -m twine check --strict dist/*
 	@$(PY) tools/check_wheel.py dist
+
+stress: $(VENV)/.installed-test
+	@echo "== Hostile inputs and interrupted work (about half an hour)"
+	@$(WITH_SCREEN) $(PY) tools/stress --json stress.json --page docs/stress.md $(ARGS)
 
 clean:
 	@$(if $(PYTHON),$(PYTHON),python) -c "import pathlib, shutil; \
 	[shutil.rmtree(path, ignore_errors=True) for name in ('dist', 'build', 'site', 'demo-output', '.mypy_cache', '.ruff_cache', '.pytest_cache', '.hypothesis') \
 	for path in [pathlib.Path(name)]]; \
-	[shutil.rmtree(path, ignore_errors=True) for top in ('src', 'tests', 'tools') for path in pathlib.Path(top).rglob('__pycache__')]"
+	[shutil.rmtree(path, ignore_errors=True) for top in ('src', 'tests', 'tools', 'docs') for path in pathlib.Path(top).rglob('__pycache__')]"
 
 distclean: clean
 	@$(if $(PYTHON),$(PYTHON),python) -c "import shutil; shutil.rmtree('$(VENV)', ignore_errors=True)"

@@ -197,6 +197,12 @@ def test_temporary_files_of_a_target_are_known_by_their_names(tmp_path):
     assert list(temporaries(tmp_path / "a.txt")) == []
 
 
+def test_a_name_that_is_too_long_is_told(tmp_path):
+    with pytest.raises(OutputError, match="name is too long"), atomic_write(tmp_path / f"{'x' * 300}.txt") as temporary:
+        temporary.write_text("whole", encoding="utf-8")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_a_killed_process_left_goes_with_the_next_one(tmp_path):
     target = tmp_path / "a.json"
     program = (

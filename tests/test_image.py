@@ -156,6 +156,13 @@ def test_the_widest_floats_do_not_overflow():
     np.testing.assert_allclose(as_plane(image).read((slice(0, 2), slice(0, 2)))[:, :, 0], [[0, 127.5], [255, 187.5]])
 
 
+def test_floats_wider_than_64_bits_do_not_overflow():
+    wide = np.array([[-1, 0, 1], [0.5, np.nan, np.inf]], np.longdouble) * np.finfo(np.longdouble).max
+    seen = as_plane(wide).read((slice(0, 2), slice(0, 3)))
+    assert np.isfinite(seen).all()
+    assert (seen.min(), seen.max()) == (0, 255)
+
+
 def test_a_pyramid_answers_from_the_level_that_is_fine_enough():
     levels = [Recorder(np.zeros((1024 // f, 1024 // f), np.uint8)) for f in (1, 2, 4, 8)]
     block = as_plane(levels).read_coarse((slice(0, 1024), slice(0, 1024)), 5)

@@ -72,12 +72,12 @@ def atomic_write(path: str | os.PathLike[str], *, versions: int = 0, replace: bo
     """
     shown = Path(path)
     target = Path(os.path.realpath(shown))
-    if target.exists() and not target.is_file():
-        reason = _REASONS[errno.EISDIR] if target.is_dir() else "it is not an ordinary file; choose another name"
-        raise OutputError(f"'{shown}' cannot be written: {reason}.")
     stem = f".{target.stem[:80]}-{_machine()}-{os.getpid()}-"
     temporary = target.with_name(f"{stem}{secrets.token_hex(4)}{target.suffix}")
     try:
+        if target.exists() and not target.is_file():
+            reason = _REASONS[errno.EISDIR] if target.is_dir() else "it is not an ordinary file; choose another name"
+            raise OutputError(f"'{shown}' cannot be written: {reason}.")
         if not replace and target.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
         _clear_abandoned(target)

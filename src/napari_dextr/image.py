@@ -240,6 +240,9 @@ def _to_255(block: npt.NDArray[Any], limits: tuple[float, float] | None) -> Pixe
         return block.astype(np.float32)
     if block.dtype == bool:
         return block.astype(np.float32) * 255
+    if block.dtype.kind == "f" and block.dtype.itemsize > 8:  # what float64 cannot hold would become infinite below
+        most = np.finfo(np.float64).max
+        block = np.where(np.isfinite(block), np.clip(block, -most, most), block).astype(np.float64)
     finite = np.isfinite(block) if block.dtype.kind == "f" else None
     if finite is not None and finite.all():
         finite = None
@@ -258,5 +261,6 @@ def _to_255(block: npt.NDArray[Any], limits: tuple[float, float] | None) -> Pixe
     # float64: a 32-bit integer or a float with a large offset would lose its contrast in float32; divided before
     # the difference is taken, because the extremes of a float may lie farther apart than any float is large
     span = high / 255 - low / 255
-    scaled = (block.astype(np.float64) / 255 - low / 255) / (span if span > 0 else 1.0) * 255
+    with np.errstate(over="ignore"):  # infinite is beyond the limits, too
+        scaled = (block.astype(np.float64) / 255 - low / 255) / (span if span > 0 else 1.0) * 255
     return np.clip(scaled, 0, 255).astype(np.float32)
