@@ -26,9 +26,9 @@ def check_mask_path(path: str | os.PathLike[str]) -> Path:
     file = Path(path)
     if file.suffix.lower() not in MASK_SUFFIXES:
         raise OutputError(f"'{file}' cannot be written: its name must end in {', '.join(MASK_SUFFIXES)}.")
-    if file.is_dir():
+    if os.path.isdir(file):  # noqa: PTH112 - Path.is_dir raises where a folder may not be entered
         raise OutputError(f"'{file}' is a folder; give the name of a file.")
-    if not file.parent.is_dir():
+    if not os.path.isdir(file.parent):  # noqa: PTH112
         raise OutputError(f"The folder '{file.parent}' does not exist; make it or choose another.")
     return file
 
