@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 
-from napari_dextr.napari_io.viewer_events import ViewerEvents
+from napari_dextr.napari_io.viewer_events import LayerEvents, ViewerEvents
 
 
 class Heard:
@@ -41,3 +41,23 @@ def test_events_are_told_until_release() -> None:
     heard.said.clear()
     viewer.add_image(np.zeros((4, 5)))
     assert heard.said == []
+
+
+def test_layers_are_listened_to_until_others_are() -> None:
+    viewer, names, edits = ViewerModel(), Heard(), Heard()
+    labels = viewer.add_labels(np.zeros((4, 5), int), name="cells")
+    image = viewer.add_image(np.zeros((4, 5)), name="photo")
+    events = LayerEvents(renamed=names.activated, edited=edits.activated)
+    events.follow(viewer.layers)
+    image.name = "picture"
+    assert names.said == ["activated"]
+    labels.data_setitem((np.array([1]), np.array([1])), 3)
+    assert edits.said
+    edits.said.clear()
+    events.follow([image])
+    labels.data_setitem((np.array([2]), np.array([1])), 3)
+    labels.name = "nuclei"
+    assert (names.said, edits.said) == (["activated"], [])
+    events.release()
+    image.name = "photo"
+    assert names.said == ["activated"]

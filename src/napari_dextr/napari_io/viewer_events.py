@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from .placement import plain
 
 Callback = Callable[[Any], None]
 
@@ -39,3 +41,34 @@ class ViewerEvents:
         for event, callback in self._connected:
             event.disconnect(callback)
         self._connected = ()
+
+
+class LayerEvents:
+    """Listens to the layers of a viewer: to their names, and to what may change the objects in them.
+
+    Parameters
+    ----------
+    renamed, edited : callable
+    """
+
+    _EDITS = ("paint", "data", "features", "labels_update")  # not every kind of layer has all of them
+
+    def __init__(self, *, renamed: Callback, edited: Callback) -> None:
+        self._renamed, self._edited = renamed, edited
+        self._connected: list[tuple[Any, Callback]] = []
+
+    def follow(self, layers: Iterable[Any]) -> None:
+        """Listen to these layers instead of the ones before."""
+        self.release()
+        for layer in map(plain, layers):
+            edits = (getattr(layer.events, name, None) for name in self._EDITS)
+            self._connected.append((layer.events.name, self._renamed))
+            self._connected += [(event, self._edited) for event in edits if event is not None]
+        for event, callback in self._connected:
+            event.connect(callback)
+
+    def release(self) -> None:
+        """Listen no more."""
+        for event, callback in self._connected:
+            event.disconnect(callback)
+        self._connected = []

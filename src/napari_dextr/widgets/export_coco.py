@@ -12,7 +12,7 @@ from ..napari_io.export_counts import Counts
 from ..napari_io.export_planes import joined_classes
 from ..napari_io.export_source import label_source
 from ..napari_io.navigation import show_object
-from ..napari_io.placement import plain
+from ..napari_io.viewer_events import LayerEvents
 from .docks import ScrollDock
 from .export_form import ExportForm
 from .export_job import ExportJob, ExportPlan, Outcome
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import napari
 
 _PAUSE = 400  # milliseconds without a change before the layers are counted again
-_WATCHED = ("paint", "data", "features")  # events of a Labels layer after which its counts may differ
 
 
 class ExportCocoWidget(ScrollDock):
@@ -39,7 +38,7 @@ class ExportCocoWidget(ScrollDock):
         self._viewer: Any = napari_viewer
         self.job = ExportJob()
         self._counts: Counts | None = None
-        self._watched: list[Any] = []
+        self._layers = LayerEvents(renamed=self._on_layers, edited=self._on_edited)
         self.pairs = LayerPairs(self._viewer)
         self.preview = CountsPanel()
         self.recount = QPushButton("Labels have changed: count again")
@@ -97,9 +96,7 @@ class ExportCocoWidget(ScrollDock):
 
     def _on_layers(self, event: Any = None) -> None:
         """Layers have come, gone, moved or got another name."""
-        self._watch(False)
-        self._watched = [plain(layer) for layer in self._viewer.layers]
-        self._watch(True)
+        self._layers.follow(self._viewer.layers)
         self.pairs.refresh()
         self._on_chosen()
 
@@ -111,16 +108,6 @@ class ExportCocoWidget(ScrollDock):
             self.form.file.setText(self._suggestion())
         self._show_state()
         self._timer.start()
-
-    def _watch(self, on: bool) -> None:
-        for layer in self._watched:
-            connections = [(layer.events.name, self._on_layers)]
-            connections += [(getattr(layer.events, name, None), self._on_edited) for name in _WATCHED]
-            for event, callback in connections:
-                if event is not None and on:
-                    event.connect(callback)
-                elif event is not None:
-                    event.disconnect(callback)
 
     def _on_edited(self, event: Any = None) -> None:
         """Labels have changed: count again after a pause, unless that takes long."""
@@ -243,6 +230,6 @@ class ExportCocoWidget(ScrollDock):
     def _let_go(self) -> None:
         self._timer.stop()
         self.job.stop()
-        self._watch(False)
+        self._layers.release()
         for event in self._layer_events():
             event.disconnect(self._on_layers)

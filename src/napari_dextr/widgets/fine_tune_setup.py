@@ -8,8 +8,8 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from ..models.naming import tidy_name
-from ..napari_io.placement import plain
 from ..napari_io.preferences import Preferences
+from ..napari_io.viewer_events import LayerEvents
 from .export_parts import MessagePanel
 from .fine_tune_form import FineTuneForm
 from .fine_tune_job import FineTuneJob
@@ -18,7 +18,6 @@ from .fine_tune_sources import SourcesPanel
 
 _AGAIN = 3000  # milliseconds until a training of another program is looked at again
 _PAUSE = 400  # milliseconds without a change before the objects are looked at again
-_WATCHED = ("paint", "data", "features", "labels_update")  # events of a layer after which there may be other objects
 _HINT = "Annotate some ten objects, tick their layer above, and press Start."
 
 
@@ -45,7 +44,7 @@ class SetupPage(QWidget):
         self.job = job
         self.survey: Any = None
         self._news = False  # what is said stays until something else is chosen
-        self._watched: list[Any] = []
+        self._layers = LayerEvents(renamed=self.refresh, edited=self._on_edited)
         self.offer = OfferPanel()
         self.sources = SourcesPanel(viewer)
         self.form = FineTuneForm(preferences.model, preferences.device)
@@ -86,7 +85,7 @@ class SetupPage(QWidget):
         """Let go of the viewer."""
         self._timer.stop()
         self._looking.stop()
-        self._watch(False)
+        self._layers.release()
         for event in self._layer_events():
             event.disconnect(self.refresh)
 
@@ -98,21 +97,9 @@ class SetupPage(QWidget):
 
     def refresh(self, event: Any = None) -> None:
         """Layers have come, gone, moved or got another name."""
-        self._watch(False)
-        self._watched = [plain(layer) for layer in self._viewer.layers]
-        self._watch(True)
+        self._layers.follow(self._viewer.layers)
         self.sources.pairs.refresh()
         self._on_chosen()
-
-    def _watch(self, on: bool) -> None:
-        for layer in self._watched:
-            connections = [(layer.events.name, self.refresh)]
-            connections += [(getattr(layer.events, name, None), self._on_edited) for name in _WATCHED]
-            for event, callback in connections:
-                if event is not None and on:
-                    event.connect(callback)
-                elif event is not None:
-                    event.disconnect(callback)
 
     def _on_edited(self, event: Any = None) -> None:
         self._timer.start()
