@@ -47,7 +47,7 @@ def test_layers_are_listened_to_until_others_are() -> None:
     viewer, names, edits = ViewerModel(), Heard(), Heard()
     labels = viewer.add_labels(np.zeros((4, 5), int), name="cells")
     image = viewer.add_image(np.zeros((4, 5)), name="photo")
-    events = LayerEvents(renamed=names.activated, edited=edits.activated)
+    events = LayerEvents(renamed=names.activated, edited=edits.activated, edits=("paint", "data", "labels_update"))
     events.follow(viewer.layers)
     image.name = "picture"
     assert names.said == ["activated"]

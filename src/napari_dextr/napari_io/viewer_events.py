@@ -49,19 +49,19 @@ class LayerEvents:
     Parameters
     ----------
     renamed, edited : callable
+    edits : tuple of str
+        Events of a layer that count as edits; not every kind of layer has all of them.
     """
 
-    _EDITS = ("paint", "data", "features", "labels_update")  # not every kind of layer has all of them
-
-    def __init__(self, *, renamed: Callback, edited: Callback) -> None:
-        self._renamed, self._edited = renamed, edited
+    def __init__(self, *, renamed: Callback, edited: Callback, edits: tuple[str, ...]) -> None:
+        self._renamed, self._edited, self._edits = renamed, edited, edits
         self._connected: list[tuple[Any, Callback]] = []
 
     def follow(self, layers: Iterable[Any]) -> None:
         """Listen to these layers instead of the ones before."""
         self.release()
         for layer in map(plain, layers):
-            edits = (getattr(layer.events, name, None) for name in self._EDITS)
+            edits = (getattr(layer.events, name, None) for name in self._edits)
             self._connected.append((layer.events.name, self._renamed))
             self._connected += [(event, self._edited) for event in edits if event is not None]
         for event, callback in self._connected:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import napari
 
 _PAUSE = 400  # milliseconds without a change before the layers are counted again
+_WATCHED = ("paint", "data", "features")  # events of a Labels layer after which its counts may differ
 
 
 class ExportCocoWidget(ScrollDock):
@@ -38,7 +39,7 @@ class ExportCocoWidget(ScrollDock):
         self._viewer: Any = napari_viewer
         self.job = ExportJob()
         self._counts: Counts | None = None
-        self._layers = LayerEvents(renamed=self._on_layers, edited=self._on_edited)
+        self._layers = LayerEvents(renamed=self._on_layers, edited=self._on_edited, edits=_WATCHED)
         self.pairs = LayerPairs(self._viewer)
         self.preview = CountsPanel()
         self.recount = QPushButton("Labels have changed: count again")

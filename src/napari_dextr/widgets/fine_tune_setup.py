@@ -18,6 +18,7 @@ from .fine_tune_sources import SourcesPanel
 
 _AGAIN = 3000  # milliseconds until a training of another program is looked at again
 _PAUSE = 400  # milliseconds without a change before the objects are looked at again
+_WATCHED = ("paint", "data", "features", "labels_update")  # events of a layer after which there may be other objects
 _HINT = "Annotate some ten objects, tick their layer above, and press Start."
 
 
@@ -44,7 +45,7 @@ class SetupPage(QWidget):
         self.job = job
         self.survey: Any = None
         self._news = False  # what is said stays until something else is chosen
-        self._layers = LayerEvents(renamed=self.refresh, edited=self._on_edited)
+        self._layers = LayerEvents(renamed=self.refresh, edited=self._on_edited, edits=_WATCHED)
         self.offer = OfferPanel()
         self.sources = SourcesPanel(viewer)
         self.form = FineTuneForm(preferences.model, preferences.device)
