@@ -1,7 +1,7 @@
 # napari-dextr. `make` lists what there is; everything is installed into .venv, nothing outside this folder but pip's cache.
 #
 #   make demo PYTHON=/path/to/python     another Python, 3.10 or newer
-#   make test ARGS="-k prompt -x"        arguments for pytest
+#   make test ARGS="-k prompt -x"        arguments for pytest; ARGS="-n 0" runs it all in one process
 #   make demo CONSTRAINTS=constraints/ci.txt    the exact versions that CI tests with
 
 .DEFAULT_GOAL := help
@@ -80,7 +80,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	@echo "== Running the tests"
-	@$(WITH_SCREEN) $(PY) -m pytest $(ARGS)
+	@$(WITH_SCREEN) $(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 napari: $(VENV)/.installed-qt
 	@echo "== Opening napari"

@@ -5,9 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from napari_dextr.locks import FileLock
+
+from .own_screen import OFF_SCREEN, take_own_screen
+from .warm_python import WarmPython
+
+OWN_SCREEN = take_own_screen(os.environ)  # before Qt opens its display
+SHARED_SCREEN = "PYTEST_XDIST_WORKER" in os.environ and not OWN_SCREEN
 
 # A Linux machine without a display still runs every test that opens no full viewer. macOS and Windows always have one.
 HAS_SCREEN = not sys.platform.startswith("linux") or bool(
@@ -15,7 +25,7 @@ HAS_SCREEN = not sys.platform.startswith("linux") or bool(
 )
 if not HAS_SCREEN:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-HAS_SCREEN = HAS_SCREEN and os.environ.get("QT_QPA_PLATFORM") not in {"offscreen", "minimal"}
+HAS_SCREEN = HAS_SCREEN and os.environ.get("QT_QPA_PLATFORM") not in OFF_SCREEN
 
 os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"  # touching a layer from a worker raises
 # Viewer tests must neither read nor change the preferences of whoever runs them.
@@ -30,6 +40,15 @@ settings.register_profile("thorough", settings.get_profile("default"), max_examp
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_auto_num_workers() -> int | None:
+    """How many processes `make test` starts: one a processor, and no more than four, since each takes over 1 GB."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, 4)
+
+
 @pytest.fixture(autouse=True)
 def _no_own_models(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep every test away from the models of whoever runs it, and from those of other tests."""
@@ -38,8 +57,27 @@ def _no_own_models(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture(autouse=True)
-def _screen_or_failure(request: pytest.FixtureRequest) -> None:
-    """Fail, by name, a test that opens a full viewer where nothing draws OpenGL: a skip would go unnoticed."""
+def _screen_or_failure(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail, by name, a test that opens a full viewer where nothing draws OpenGL: a skip would go unnoticed.
+
+    Where several processes share a screen (macOS, Windows), one viewer at a time is on it.
+    """
     wants = request.node.get_closest_marker("screen") or "make_napari_viewer" in request.fixturenames
     if wants and not HAS_SCREEN:
         pytest.fail("needs a screen: run `make test`, or `xvfb-run -a python -m pytest`", pytrace=False)
+    if not wants or not SHARED_SCREEN:
+        yield
+        return
+    screen = FileLock(tmp_path_factory.getbasetemp().parent / "screen.lock")  # the folder of all the processes
+    while not screen.acquire():
+        time.sleep(0.1)
+    yield
+    screen.release(remove=False)
+
+
+@pytest.fixture(scope="session")
+def start_python() -> Iterator[WarmPython]:
+    """Starts programs in processes of their own, which have torch at once."""
+    started = WarmPython()
+    yield started
+    started.close()

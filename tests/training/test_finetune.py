@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from napari_dextr.models.spec import ModelSpec
 from napari_dextr.prompt import MARKS
 from napari_dextr.training import finetune_run, loop
 from napari_dextr.training.finetune import FineTunePlan, FineTuning, read_outcome
+from napari_dextr.training.outcome import Outcome
 from napari_dextr.training.run_folder import read_metrics
 from napari_dextr.training.sources import ArraySource, CocoSource
 from napari_dextr.training.verdict import Verdict
@@ -31,9 +31,8 @@ CHILD = Path(__file__).with_name("child.py")
 QUICK = {"steps": 4, "batch": 4, "canvases": ((64, 1.0),), "validate_every": 2, "pictures": 0, "precision": "float32"}
 
 
-@pytest.fixture
-def data(tmp_path):
-    """Three images with four discs each, and a small model to start from."""
+def write_data(folder):
+    """Three images with four discs each, and a small model to start from; the same ones each time."""
     rng = np.random.default_rng(0)
     rows, cols = np.indices((90, 100))
     documents = []
@@ -43,13 +42,18 @@ def data(tmp_path):
             row, col = 22 + 45 * ((label - 1) // 2), 25 + 48 * ((label - 1) % 2)
             labels[np.hypot(rows - row, cols - col) < rng.uniform(9, 15)] = label
         image = np.where(labels > 0, 190, 60) + rng.normal(0, 8, labels.shape)
-        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(tmp_path / f"{number}.png")
+        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.png")
         documents.append(labels_to_coco(labels, f"{number}.png"))
-    write_coco(tmp_path / "own.json", merge_coco(documents))
+    write_coco(folder / "own.json", merge_coco(documents))
     network = make_network()
     spec = ModelSpec("small", "compact", network.options, canvas=64, marks=MARKS, threshold=0.4, has_score=True)
-    write_checkpoint(tmp_path / "start.safetensors", network, spec, dtype=torch.float32)
-    return tmp_path
+    write_checkpoint(folder / "start.safetensors", network, spec, dtype=torch.float32)
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_data(tmp_path)
 
 
 def plan(data, **changes):
@@ -66,19 +70,42 @@ def same_weights(first, second):
     return all(np.array_equal(first[name], second[name]) for name in first)
 
 
+def let_verdict(monkeypatch, helps, gain=0.1):
+    real = Verdict.of
+
+    def of(before, after, groups):
+        return replace(real(before, after, groups), helps=helps, gain=gain)
+
+    monkeypatch.setattr(finetune_run.Verdict, "of", of)
+
+
 @pytest.fixture
 def says(monkeypatch):
     """Lets a test say what the verdict is, with the figures that were found."""
+    return partial(let_verdict, monkeypatch)
 
-    def say(helps, gain=0.1):
-        real = Verdict.of
 
-        def of(before, after, groups):
-            return replace(real(before, after, groups), helps=helps, gain=gain)
+@dataclass(frozen=True)
+class Whole:
+    """A run that nothing cut short: its curve, what it came to, and its folder."""
 
-        monkeypatch.setattr(finetune_run.Verdict, "of", of)
+    curve: list[float]
+    outcome: Outcome
+    folder: Path
 
-    return say
+    @classmethod
+    def of(cls, plan):
+        tuning = FineTuning(plan)
+        return cls([update.loss for update in tuning.run()], tuning.outcome, Path(plan.out))
+
+
+@pytest.fixture(scope="module")
+def whole_rounds(tmp_path_factory):
+    """What stopped and killed runs in rounds must come to: their data are these to the bit."""
+    data = write_data(tmp_path_factory.mktemp("whole"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        let_verdict(monkeypatch, True)
+        return Whole.of(plan(data, hold_out=None, folds=2))
 
 
 def test_annotations_become_a_model_that_segments(data, says):
@@ -186,11 +213,8 @@ def test_a_stopped_run_goes_on_with_the_same_curve(data):
 
 
 @pytest.mark.parametrize("stop", [2, 5, 7, 10])
-def test_a_run_in_rounds_goes_on_from_its_folder_alone(data, stop, says):
+def test_a_run_in_rounds_goes_on_from_its_folder_alone(data, stop, says, whole_rounds):
     says(True)
-    whole = FineTuning(plan(data, hold_out=None, folds=2))
-    curve = [update.loss for update in whole.run()]
-    (data / "run").rename(data / "whole")
     tuning = FineTuning(plan(data, hold_out=None, folds=2))
     first = []
     for update in tuning.run():
@@ -205,33 +229,35 @@ def test_a_run_in_rounds_goes_on_from_its_folder_alone(data, stop, says):
         path.rename(path.with_suffix(".gone"))
     again = FineTuning.open(data / "run")
     rest = [update.loss for update in again.run()]
-    assert first + rest == curve
-    assert again.outcome.verdict == whole.outcome.verdict
-    assert same_weights(data / "run" / "tuned.safetensors", data / "whole" / "tuned.safetensors")
+    assert first + rest == whole_rounds.curve
+    assert again.outcome.verdict == whole_rounds.outcome.verdict
+    assert same_weights(data / "run" / "tuned.safetensors", whole_rounds.folder / "tuned.safetensors")
 
 
 @pytest.mark.parametrize(("hold_out", "until"), [(None, 3), (None, 6), (0.34, 3)])
-def test_a_killed_run_goes_on_to_the_same_end(data, hold_out, until, says):
+def test_a_killed_run_goes_on_to_the_same_end(data, hold_out, until, says, start_python, request):
     def records(folder):
         return [[line["loss"] for line in read_metrics(place)] for place in (*sorted(folder.glob("rounds/*")), folder)]
 
     says(True)
     mine = plan(data, hold_out=hold_out, folds=2, settings={**QUICK, "checkpoint_every": 1})
-    whole = FineTuning(mine)
-    list(whole.run())
-    (data / "run").rename(data / "whole")
+    if hold_out is None:
+        whole = request.getfixturevalue("whole_rounds")
+    else:
+        whole = Whole.of(mine)
+        whole = replace(whole, folder=whole.folder.rename(data / "whole"))
     first = FineTuning(mine).run()
     next(first)
     first.close()
-    words = [sys.executable, str(CHILD), str(data / "run"), "", "0", f"tune:{until}"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as child:
-        assert child.stdout.readline() == "here\n"
-        child.kill()
+    child = start_python(CHILD, data / "run", "", 0, f"tune:{until}")
+    assert child.stdout.readline() == "here\n"
+    child.kill()
+    child.communicate()
     again = FineTuning.open(data / "run")
     list(again.run())
     assert again.outcome.verdict == whole.outcome.verdict
-    assert records(data / "run") == records(data / "whole")
-    assert same_weights(data / "run" / "tuned.safetensors", data / "whole" / "tuned.safetensors")
+    assert records(data / "run") == records(whole.folder)
+    assert same_weights(data / "run" / "tuned.safetensors", whole.folder / "tuned.safetensors")
 
 
 def test_a_pause_waits_with_everything_on_disk_and_a_stop_ends_it(data):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-import subprocess
-import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,15 +30,16 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def start_child(run, store, pause, steps=6):
-    folder = Path(store.images.filename).parent
-    words = [sys.executable, str(CHILD), str(run), str(folder), str(steps), pause]
-    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+@pytest.fixture
+def start_child(start_python, store):
+    def start(run, pause, steps=6):
+        return start_python(CHILD, run, Path(store.images.filename).parent, steps, pause)
+
+    return start
 
 
-def kill_at(run, store, pause):
-    """Run a child until it says that it is there, and kill it; returns what it had reported."""
-    child = start_child(run, store, pause)
+def kill(child):
+    """Kill a process once it says that it is there; returns what it had reported."""
     lines = []
     for line in child.stdout:
         if line == "here\n":
@@ -85,12 +85,23 @@ def test_batches_drawn_ahead_change_nothing(store, tmp_path, ahead):
 # -- resuming -------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def whole_run(store, tmp_path_factory):
+    """Runs that nothing cut short, by their settings, and their curves: each is trained once."""
+
+    @cache
+    def train(**changes):
+        trainer = make_trainer(tmp_path_factory.mktemp("whole"), store, store, **changes)
+        return trainer, [update.loss for update in trainer.train()]
+
+    return train
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("stop", [1, 2, 4])
-def test_a_run_closed_at_any_step_resumes_bit_for_bit(store, tmp_path, stop, precision):
+def test_a_run_closed_at_any_step_resumes_bit_for_bit(store, tmp_path, stop, precision, whole_run):
     changes = {"precision": precision, "corrections": (0.5, 0.5)}
-    whole = make_trainer(tmp_path / "whole", store, store, **changes)
-    curve = [update.loss for update in whole.train()]
+    whole, curve = whole_run(**changes)
     updates = make_trainer(tmp_path / "cut", store, store, **changes).train()
     losses = [next(updates).loss for _ in range(stop)]
     updates.close()
@@ -110,12 +121,11 @@ def test_a_run_closed_at_any_step_resumes_bit_for_bit(store, tmp_path, stop, pre
 
 
 @pytest.mark.parametrize("pause", ["step:4", "fsync:1", "replace:1", "replace:2"])
-def test_a_killed_run_resumes_on_the_same_curve(store, tmp_path, pause):
+def test_a_killed_run_resumes_on_the_same_curve(store, tmp_path, pause, start_child, whole_run):
     """Killed between steps, while the checkpoint is written, before it replaces the last, and between both moves."""
-    whole = make_trainer(tmp_path / "whole", store, store, checkpoint_every=1)
-    curve = [update.loss for update in whole.train()]
+    whole, curve = whole_run(checkpoint_every=1)
     run = tmp_path / "killed"
-    reported = kill_at(run, store, pause)
+    reported = kill(start_child(run, pause))
     assert [line["loss"] for line in reported] == curve[: len(reported)]
     resumed = make_trainer(run, store, store, checkpoint_every=1)
     assert resumed.step in (len(reported) - 1, len(reported))
@@ -298,8 +308,8 @@ def test_a_disk_that_stays_full_is_told_at_the_end(store, tmp_path, monkeypatch)
         next(updates)
 
 
-def test_two_trainings_never_share_a_folder(store, tmp_path):
-    child = start_child(tmp_path, store, "lock")
+def test_two_trainings_never_share_a_folder(store, tmp_path, start_child):
+    child = start_child(tmp_path, "lock")
     try:
         assert child.stdout.readline() == "here\n"
         with pytest.raises(OutputError, match=rf"Another training \(process {child.pid} on .*\) runs in"):
