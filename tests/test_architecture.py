@@ -43,7 +43,7 @@ HEAVY = {"torch", "torchvision", "skimage", "scipy", "matplotlib", "napari"}
 # What a program or the viewer imports at its start, before anybody has asked for a mask.
 LIGHT = (
     "", "errors", "prompt", "objects", "segmentation", "session", "session.autosave", "session.recovery", "coco", "cli",
-    "models", "models.spec", "models.registry", "models.own",
+    "models", "models.spec", "models.catalogue", "models.registry", "models.own",
 )  # fmt: skip
 # Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}

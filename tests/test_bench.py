@@ -58,12 +58,12 @@ def test_without_zarr_the_report_says_so(monkeypatch):
 
 def test_the_resnet_is_timed_in_exact_and_reduced_precision(monkeypatch, tmp_path):
     """With a small network in its place, and no weights downloaded."""
-    from napari_dextr.models import registry
+    from napari_dextr.models import architectures, registry
     from napari_dextr.models.compact import CompactNet
 
     monkeypatch.setenv("NAPARI_DEXTR_CACHE", str(tmp_path))
     spec = ModelSpec("small", "none", canvas=32, marks=("extreme",))
-    monkeypatch.setattr(registry, "build_network", lambda _: CompactNet((8, 8, 8, 8), (1, 1, 1, 1), 8, (1,)))
+    monkeypatch.setattr(architectures, "build_network", lambda _: CompactNet((8, 8, 8, 8), (1, 1, 1, 1), 8, (1,)))
     entry = registry.find(bench.RESNET)
     monkeypatch.setattr(registry, "find", lambda _: type(entry)(**{**vars(entry), "spec": spec}))
     report = run_bench(Fake(), quick=True)

@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from napari_dextr.image import as_plane
 from napari_dextr.metrics import iou
 from napari_dextr.models.agreement import precision_agreement
+from napari_dextr.models.catalogue import published_spec
 from napari_dextr.models.deeplab import build_dextr
 from napari_dextr.models.published import PublishedPipeline
-from napari_dextr.models.registry import published_spec
 from napari_dextr.segmenter import Segmenter
 from napari_dextr.simulation import Simulator
 from napari_dextr.training.crops import OBJECT, CropStore

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from napari_dextr.models.registry import ModelEntry, built_in
+from napari_dextr.models.catalogue import ModelEntry
+from napari_dextr.models.registry import built_in
 
 
 def models() -> str:

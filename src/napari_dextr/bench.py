@@ -217,9 +217,10 @@ def _resnet_jobs(
     device: str, image: npt.NDArray[np.uint8], prompts: list[Prompt]
 ) -> tuple[dict[str, Callable[[int], object]], str]:
     """Clicks with the published network in exact, folded and reduced arithmetic; and whose weights it has."""
+    from .models.architectures import build_network
     from .models.checkpoint import load_network
     from .models.download import cached_file
-    from .models.registry import build_network, find
+    from .models.registry import find
     from .segmenter import Segmenter
 
     entry = find(RESNET)

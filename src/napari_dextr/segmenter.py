@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from .errors import DextrError, UnsupportedMarkError
 from .image import ImagePlane, as_plane
-from .models.registry import load_pipeline, models_taking
+from .models.architectures import load_pipeline
+from .models.registry import models_taking
 from .models.runtime import NetworkOutput, Runtime
 from .models.spec import ModelSpec
 from .postprocess import PostProcess

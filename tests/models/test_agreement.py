@@ -5,7 +5,7 @@ import pytest
 from torch import nn
 
 from napari_dextr.models.agreement import Agreement, precision_agreement
-from napari_dextr.models.registry import published_spec
+from napari_dextr.models.catalogue import published_spec
 from napari_dextr.prompt import Prompt
 from napari_dextr.segmenter import Segmenter
 

@@ -11,9 +11,9 @@ from torch import nn
 
 from napari_dextr.errors import ModelError
 from napari_dextr.models import backbone as module
+from napari_dextr.models.architectures import build_network
 from napari_dextr.models.backbone import BACKBONES, BackboneNet
 from napari_dextr.models.checkpoint import load_network, write_checkpoint
-from napari_dextr.models.registry import build_network
 from napari_dextr.models.runtime import fold_normalisation
 from napari_dextr.models.spec import ModelSpec
 

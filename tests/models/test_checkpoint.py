@@ -92,7 +92,7 @@ def test_the_network_comes_back(file, network):
 
 
 def test_a_network_that_computes_a_buffer_of_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_dextr.models.registry.ARCHITECTURES", {"own": f"{__name__}:WithBuffer"})
+    monkeypatch.setattr("napari_dextr.models.architectures.ARCHITECTURES", {"own": f"{__name__}:WithBuffer"})
     spec = ModelSpec(name="own", architecture="own")
     _, loaded = load_network(write_checkpoint(tmp_path / "a.safetensors", WithBuffer(), spec))
     assert loaded.ramp.tolist() == [0, 1, 2]

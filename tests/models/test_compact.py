@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from napari_dextr.models.architectures import build_network
+from napari_dextr.models.catalogue import EMBEDDED_FILE
 from napari_dextr.models.checkpoint import read_checkpoint
 from napari_dextr.models.compact import INPUTS, CompactNet
-from napari_dextr.models.registry import EMBEDDED_FILE, build_network
 from napari_dextr.models.spec import ModelSpec
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -20,6 +23,16 @@ def network(request):
 def test_number_of_parameters(head, count):
     with torch.device("meta"):
         assert sum(parameter.numel() for parameter in build_dextr(head).parameters()) == count
+
+
+def test_its_shapes_leave_torchs_compiler_alone():
+    """Loading a published file begins with them, and where Mesa draws the viewer the compiler's LLVM crashes it."""
+    program = (
+        "import sys, torch; from napari_dextr.models.deeplab import build_dextr; torch.set_default_device('meta'); "
+        "build_dextr(); print(*sorted({'torch._dynamo', 'triton'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
 
 
 def test_names_are_those_of_the_published_files(network):

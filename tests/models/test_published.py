@@ -11,8 +11,8 @@ from torch.nn import functional
 from napari_dextr.errors import PromptError, UnsupportedMarkError
 from napari_dextr.image import as_plane
 from napari_dextr.metrics import iou
+from napari_dextr.models.catalogue import published_spec
 from napari_dextr.models.published import PublishedPipeline, _nearest, _resample, _taps
-from napari_dextr.models.registry import published_spec
 from napari_dextr.prompt import Prompt
 from napari_dextr.segmenter import Segmenter
 

@@ -14,9 +14,9 @@ from napari_dextr import Prompt
 from napari_dextr.errors import DataError, ModelError
 from napari_dextr.image import as_plane
 from napari_dextr.models import deeplab
+from napari_dextr.models.catalogue import published_spec
 from napari_dextr.models.deeplab import DextrNet
 from napari_dextr.models.published import PublishedPipeline
-from napari_dextr.models.registry import published_spec
 from napari_dextr.training.config import TrainConfig
 from napari_dextr.training.crops import cut, write_store
 from napari_dextr.training.finetune_plan import PUBLISHED

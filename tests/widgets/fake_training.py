@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_dextr.models.registry import EMBEDDED_FILE
+from napari_dextr.models.catalogue import EMBEDDED_FILE
 from napari_dextr.training.finetune import Outcome
 from napari_dextr.training.loop import Update
 from napari_dextr.training.verdict import Verdict

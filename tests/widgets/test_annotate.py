@@ -12,10 +12,10 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
+from napari_dextr.models.catalogue import EMBEDDED_FILE
 from napari_dextr.models.checkpoint import write_checkpoint
 from napari_dextr.models.download import CACHE_VARIABLE
 from napari_dextr.models.own import keep_model, remove_model
-from napari_dextr.models.registry import EMBEDDED_FILE
 from napari_dextr.models.spec import ModelSpec
 from napari_dextr.widgets import annotate
 from napari_dextr.widgets.annotate import AnnotateWidget

@@ -12,9 +12,9 @@ from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
 from napari_dextr.errors import DextrError
+from napari_dextr.models.catalogue import EMBEDDED_FILE
 from napari_dextr.models.checkpoint import write_checkpoint
 from napari_dextr.models.own import models_folder
-from napari_dextr.models.registry import EMBEDDED_FILE
 from napari_dextr.models.spec import ModelSpec
 from napari_dextr.napari_io.box_batch import ACCEPTED, DELETED
 from napari_dextr.widgets.boxes_to_masks import BoxesToMasksWidget

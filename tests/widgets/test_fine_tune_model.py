@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 
 from napari_dextr.errors import ModelError
 from napari_dextr.models import own
-from napari_dextr.models.registry import EMBEDDED_FILE
+from napari_dextr.models.catalogue import EMBEDDED_FILE
 from napari_dextr.widgets.fine_tune_model import NewModel
 
 from .fake_training import Annotate

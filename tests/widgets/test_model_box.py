@@ -11,9 +11,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QComboBox
 
+from napari_dextr.models.catalogue import BUILT_IN
 from napari_dextr.models.checkpoint import write_checkpoint
 from napari_dextr.models.own import keep_model, models_folder, own_models, remove_model, rename_model
-from napari_dextr.models.registry import BUILT_IN, entries
+from napari_dextr.models.registry import entries
 from napari_dextr.models.spec import ModelSpec
 from napari_dextr.widgets import model_box
 from napari_dextr.widgets.model_box import ModelBox

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from napari_dextr.errors import ModelError
-from napari_dextr.models.registry import EMBEDDED_FILE
+from napari_dextr.models.catalogue import EMBEDDED_FILE
 from napari_dextr.prompt import Prompt
 from napari_dextr.session import KINDS, Request
 from napari_dextr.widgets.model_client import ModelClient, load_segmenter, segment_somewhere

@@ -36,7 +36,7 @@ def small() -> bytes:
 
     import torch
 
-    from napari_dextr.models.registry import build_network
+    from napari_dextr.models.architectures import build_network
 
     torch.manual_seed(0)
     options = {"widths": [4, 8], "blocks": [1, 1], "decoder": 4, "pools": [1, 2]}

@@ -11,8 +11,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from napari_dextr import Prompt
+from napari_dextr.models.catalogue import published_spec
 from napari_dextr.models.published import PublishedPipeline
-from napari_dextr.models.registry import published_spec
 from napari_dextr.postprocess import PostProcess
 
 from .harness import Area

@@ -71,9 +71,10 @@ def open_network(
     """
     from dataclasses import replace
 
+    from .catalogue import EMBEDDED
     from .checkpoint import load_network
     from .download import fetch
-    from .registry import EMBEDDED, find
+    from .registry import find
 
     if source is None:
         source = EMBEDDED
@@ -86,7 +87,8 @@ def open_network(
 
 def _looks_like_a_path(source: str) -> bool:
     """Whether a string means a file or folder; a name of a model wins over a folder of that name."""
-    from .registry import EMBEDDED, entries
+    from .catalogue import EMBEDDED
+    from .registry import entries
 
     if source == EMBEDDED or source in {entry.name for entry in entries()}:
         return False

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from .heads import INPUTS, PromptNet, draw_weights, positive
+from .triton import without_triton
 
 Stages = list[nn.Sequential]
 
@@ -102,7 +103,8 @@ class BackboneNet(PromptNet):
 
 def _torchvision_net(name: str, pretrained: bool) -> nn.Module:
     try:
-        from torchvision import models
+        with without_triton():
+            from torchvision import models
     except ImportError as error:
         raise ModelError(
             f"The backbone '{name}' needs torchvision, which cannot be imported ({error}); install it "

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
 from ..files import atomic_write
-from .registry import PUBLISHED, build_network, published_spec
+from .architectures import build_network
+from .catalogue import PUBLISHED, published_spec
 from .spec import ModelSpec
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import ModelError
+from .heads import draw_weights
 
 Head = Literal["psp", "atrous"]
 
@@ -140,9 +141,7 @@ class DextrNet(nn.Module):
         self.layer3 = _stage(512, 256, blocks=23, dilation=2)
         self.layer4 = _stage(1024, 512, blocks=3, dilation=4)
         self.layer5 = HEADS[head]()
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        draw_weights(self)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits at an eighth of the resolution of the inputs."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import DextrError, ModelError, OutputError
 from ..files import atomic_write, make_folder
-from .registry import ModelEntry
+from .catalogue import ModelEntry
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that have arrived and the bytes in all (0 where the server does not say)."""

@@ -37,7 +37,7 @@ class PromptNet(nn.Module):
     Attributes
     ----------
     architecture : str
-        Key of `napari_dextr.models.registry.ARCHITECTURES`.
+        Key of `napari_dextr.models.architectures.ARCHITECTURES`.
     options : dict
         What that architecture builds the same network from: plain values for `ModelSpec.options`.
     sharpness : float

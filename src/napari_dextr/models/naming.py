@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from ..errors import ModelError
-from .registry import BUILT_IN
+from .catalogue import BUILT_IN
 
 RESERVED = (*BUILT_IN, "scratch")
 """Names that mean something already, in lower case."""

@@ -17,9 +17,9 @@ from typing import Any
 
 from ..errors import ModelError, OutputError
 from ..files import atomic_write, make_folder, move_new, reason_of
+from .catalogue import BUILT_IN
 from .checkpoint import RUN_FILES, read_checkpoint, read_header, read_spec, weights_file, write_checkpoint
 from .naming import RESERVED, check_name, composed, folded, tidy_name
-from .registry import BUILT_IN
 from .spec import ModelSpec
 
 MODELS_VARIABLE = "NAPARI_DEXTR_MODELS"

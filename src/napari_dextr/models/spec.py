@@ -35,11 +35,11 @@ class ModelSpec:
     name : str
         Name shown to users, e.g. ``"embedded"`` or ``"dextr-pascal-sbd"``.
     architecture : str
-        Key of `napari_dextr.models.registry.ARCHITECTURES`, which builds the network from ``options``.
+        Key of `napari_dextr.models.architectures.ARCHITECTURES`, which builds the network from ``options``.
     options : mapping
         Keyword arguments of the architecture.
     pipeline : str
-        Key of `napari_dextr.models.registry.PIPELINES`: how the crop is read, encoded and pasted back.
+        Key of `napari_dextr.models.architectures.PIPELINES`: how the crop is read, encoded and pasted back.
         ``"house"`` for our models, ``"published"`` for the authors' arithmetic.
     canvas : int
         Side of the square canvas, pixels.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..models.triton import without_triton
 from .config import TrainConfig
 
 Weights = dict[str, Tensor]
@@ -22,25 +21,8 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optim
     decayed = [p for p in learning if p.ndim > 1]
     plain = [p for p in learning if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    with _without_triton():
+    with without_triton():
         return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
-
-
-@contextmanager
-def _without_triton() -> Iterator[None]:
-    """Keep torch from loading triton, a compiler for graphics cards that nothing here uses.
-
-    The first optimiser of a process makes torch import it. Its library holds an LLVM of its own, and where Mesa has
-    drawn the viewer with another LLVM, loading it ends napari with a segmentation fault.
-    """
-    if "triton" in sys.modules:
-        yield
-        return
-    sys.modules["triton"] = None  # type: ignore[assignment]  # an import of it raises ImportError, which torch expects
-    try:
-        yield
-    finally:
-        del sys.modules["triton"]
 
 
 class Anchor:

@@ -16,9 +16,9 @@ import torch
 
 from ..errors import DataError, ImageError
 from ..image_file import read_image
+from ..models.architectures import build_network
 from ..models.checkpoint import write_checkpoint
 from ..models.heads import PromptNet
-from ..models.registry import build_network
 from ..models.spec import ModelSpec
 from ..prompt import MARKS
 from .config import TrainConfig

@@ -13,10 +13,10 @@ import torch
 
 from ..errors import DataError, ModelError
 from ..models import open_network
+from ..models.architectures import build_network
 from ..models.checkpoint import load_network, write_checkpoint
 from ..models.deeplab import DextrNet
 from ..models.heads import PromptNet
-from ..models.registry import build_network
 from ..models.spec import ModelSpec
 from ..prompt import MARKS
 from .augment import Photometric

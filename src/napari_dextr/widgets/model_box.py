@@ -9,8 +9,9 @@ from napari.utils.notifications import show_warning
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
+from ..models.catalogue import EMBEDDED, ModelEntry
 from ..models.own import own_models
-from ..models.registry import EMBEDDED, ModelEntry, entries
+from ..models.registry import entries
 from .model_client import short_name
 
 DEVICES = {"Automatic": "auto", "Processor (CPU)": "cpu", "Nvidia or AMD GPU": "cuda", "Apple GPU": "mps"}
