@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from napari_dextr.locks import FileLock
 
-from .own_screen import OFF_SCREEN, take_own_screen
+from .own_screen import OFF_SCREEN, take_own_screen, tidy_up
 from .warm_python import WarmPython
 
 OWN_SCREEN = take_own_screen(os.environ)  # before Qt opens its display
@@ -47,6 +47,10 @@ def pytest_xdist_auto_num_workers() -> int | None:
         return None
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(usable, 4)
+
+
+def pytest_unconfigure() -> None:
+    tidy_up()  # not at the exit of the process: pytest-xdist ends its workers before Python puts itself in order
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ There is no window manager on such a screen, so windows of two processes that sh
 
 from __future__ import annotations
 
-import atexit
 import os
 import secrets
 import shutil
@@ -24,6 +23,7 @@ _ANY_HOST = 0xFFFF  # FamilyWild of libXau: an entry for every display
 # prctl(PR_SET_PDEATHSIG, SIGTERM) and the server in place of this program: the system ends it with its parent.
 _START = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execv(sys.argv[1], sys.argv[1:])"
 
+_folders: list[str] = []
 _started: list[subprocess.Popen[bytes]] = []  # kept: subprocess warns of a running process that nobody refers to
 
 
@@ -48,7 +48,7 @@ def take_own_screen(environment: MutableMapping[str, str]) -> bool:
     if server is None or environment.get("QT_QPA_PLATFORM") in OFF_SCREEN:
         return False
     folder = tempfile.mkdtemp(prefix="napari-dextr-screen-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _folders.append(folder)
     permit = Path(folder, "Xauthority")
     write_permit(permit)
     number = start(server, permit)
@@ -58,6 +58,12 @@ def take_own_screen(environment: MutableMapping[str, str]) -> bool:
     environment.pop("WAYLAND_DISPLAY", None)
     environment.update(DISPLAY=f":{number}", XAUTHORITY=str(permit), QT_QPA_PLATFORM="xcb")
     return True
+
+
+def tidy_up() -> None:
+    """Remove the files of the screens of this process, when no window will be opened any more."""
+    while _folders:
+        shutil.rmtree(_folders.pop(), ignore_errors=True)
 
 
 def write_permit(path: Path) -> None:

@@ -18,10 +18,11 @@ from .own_screen import take_own_screen
 WORKER = {"PYTEST_XDIST_WORKER": "gw0", "DISPLAY": ":77", "WAYLAND_DISPLAY": "wayland-0"}
 PROGRAM = """
 import os, sys
-from own_screen import take_own_screen
+from own_screen import take_own_screen, tidy_up
 took = take_own_screen(os.environ)
 print(took, os.environ["DISPLAY"], os.environ["XAUTHORITY"], os.environ.get("WAYLAND_DISPLAY"), flush=True)
 sys.stdin.read()
+tidy_up()
 """
 needs_xvfb = pytest.mark.skipif(
     not sys.platform.startswith("linux") or own_screen.shutil.which("Xvfb") is None, reason="no Xvfb here"
