@@ -21,6 +21,7 @@ import torch
 import typer
 from napari.components import ViewerModel
 
+import ablate
 from napari_dextr.cli import app
 from napari_dextr.errors import OutputError
 from napari_dextr.models.compact import CompactNet
@@ -29,6 +30,7 @@ from napari_dextr.models.spec import ModelSpec
 from napari_dextr.napari_io.keys import SHORTCUTS
 from napari_dextr.prompt import MARKS
 from napari_dextr.segmenter import Segmenter
+from napari_dextr.training.recipe import Recipe
 from napari_dextr.widgets.controller import AnnotateController
 from napari_dextr.widgets.export_job import ExportJob, ExportPlan
 
@@ -272,6 +274,20 @@ def test_figures_stand_on_the_page_as_they_were_measured(part: Callable[[str], A
             assert not any("outcomes" in result for result in data["results"])
         for timing in report.get("timings", {}).values():
             assert f"| {timing['median_ms']:.1f} | {timing['p95_ms']:.1f} | {timing['runs']} |" in text
+
+
+def test_what_was_tried_stands_on_its_page(part: Callable[[str], Any]) -> None:
+    recipe = Recipe.read("embedded")
+    text = (DOCS / "benchmarks" / "ablation.jsonl").read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
+    table = part("ablation_table").table()
+    for line in lines:
+        exact = np.mean([iou[0] for iou in line["iou"].values()])
+        assert re.search(rf"\| {re.escape(line['axis'])}: {re.escape(line['name'])} \|.*\*\*{exact:.3f}\*\*", table)
+    configs = {(variant.axis, variant.name): ablate.settings(variant, recipe) for variant in ablate.VARIANTS}
+    assert {(line["axis"], line["name"]) for line in lines} <= configs.keys()
+    half = configs["synthetic", "half of the samples"].shares
+    assert half["superpixel"] + half["procedural"] == pytest.approx(sum(half.values()) / 2)
 
 
 def test_another_json_file_is_refused(part: Callable[[str], Any], tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from napari_dextr.simulation import Simulator
 from napari_dextr.training.finetune import FineTunePlan, FineTuning
 from napari_dextr.training.sources import ArraySource
 
-_JITTERS = (0.0, 0.02)
+JITTERS = (0.0, 0.02)
 _UNKNOWN = 65535
 
 
@@ -46,14 +46,14 @@ def main() -> None:
                 "pack": options.pack.name, "variant": options.variant, "objects": count, "seed": seed,
                 "preset": options.preset, "rounds": options.folds, "settings": options.set, "initial": options.init,
             }  # fmt: skip
-            if any(all(line.get(name) == value for name, value in key.items()) for line in _lines(options.results)):
+            if any(all(line.get(name) == value for name, value in key.items()) for line in lines_of(options.results)):
                 continue
-            base = base if base is not None else _ious(options.init, views, options.device)
+            base = base if base is not None else ious(options.init, views, options.device)
             line = {**key, **_trial(data, pool, views, base, count, seed, options)}
             with options.results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
             print(json.dumps(line), file=sys.stderr, flush=True)
-    print(_table(_lines(options.results)))
+    print(_table(lines_of(options.results)))
 
 
 def _options() -> argparse.Namespace:
@@ -157,7 +157,7 @@ def _trial(
         wall, used = time.perf_counter() - started, time.process_time() - used
         outcome = tuning.outcome
         assert outcome is not None, "the run has ended"
-        after = base if outcome.tuned is None else _ious(outcome.tuned, views, options.device)
+        after = base if outcome.tuned is None else ious(outcome.tuned, views, options.device)
     verdict = outcome.verdict
     gain = after - base
     return {
@@ -183,20 +183,21 @@ def _peak_mib() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
 
 
-def _ious(model: Any, views: list[Any], device: str) -> Any:
+def ious(model: Any, views: list[Any], device: str) -> Any:
     """IoU of every judging object with exact and with careless extreme points: ``(N, 2)``."""
     segmenter = load_model(model, device=device)
     rows = []
     for image, truth, ignore, number in views:
         row = []
-        for jitter in _JITTERS:
+        for jitter in JITTERS:
             prompt = Simulator(np.random.default_rng((number, 1))).extreme(truth, jitter=jitter, exact=not jitter)
             row.append(iou(segmenter.segment(image, prompt).full_mask(), truth, ignore))
         rows.append(row)
     return np.array(rows)
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """Lines of a results file; none where there is no file."""
     if not path.is_file():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]

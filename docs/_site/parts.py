@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import ablation_table
 import benchmark_page
 import command_line
 import house
@@ -29,6 +30,7 @@ def keys() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "ablation": ablation_table.table,
     "benchmarks": benchmark_page.page,
     "commands": command_line.reference,
     "floors": house.drawing,
