@@ -52,7 +52,7 @@ _ALL = (
         MappingProxyType(
             {
                 **_COMMON,
-                "steps": 32,
+                "steps": 64,
                 "batch": 4,
                 "average": 0.9,
                 "validate_every": 16,

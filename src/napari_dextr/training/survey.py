@@ -165,9 +165,10 @@ class _Count:
             if count:
                 doubts.append(_left_out(why, count))
         if self._untouched:
+            verb, those = ("was", "that one") if self._untouched == 1 else ("were", "those")
             doubts.append(
-                f"{self._untouched} of {objects} were drawn by this model and not corrected by a mark: unless you "
-                "painted in them, it learns little from those; annotate objects that it gets wrong."
+                f"{self._untouched} of {objects} {verb} drawn by this model and not corrected by a mark: unless you "
+                f"painted there, it learns little from {those}; annotate objects that it gets wrong."
             )
         if self._scattered:
             doubts.append(
