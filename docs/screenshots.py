@@ -25,6 +25,7 @@ SCENES = {
     "fluorescence": tutorials.fluorescence,
     "coco": tutorials.coco,
     "fine_tuning": fine_tuning.fine_tuning,
+    "own_objects": fine_tuning.own_objects,
 }
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import typer
 
+from ..threads import wait_politely
 from ._app import DextrGroup, JsonCommand, program
 from .annotate import annotate
 from .bench import bench
@@ -33,6 +32,5 @@ app.command(cls=JsonCommand)(bench)
 
 def main() -> None:
     """Entry point of the console script."""
-    # PyTorch's idle threads spin by default; beside other programs a click then takes many times as long
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    wait_politely()
     app(prog_name="napari-dextr")

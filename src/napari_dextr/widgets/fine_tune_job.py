@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..training.finetune_runs import UnfinishedRun
 
 _LOG = logging.getLogger(__name__)
-_PARTS = 100  # of the bar in napari's list of activities
 _WORTH_ASKING = 60.0  # seconds of training that are not thrown away without a question
 
 
@@ -75,7 +74,9 @@ class FineTuneJob(QObject):
         self._looking = Background()
         self._looking.done.connect(self.found)
         self._collector = MainThreadCollector()
-        self._training = Background("Fine-tune", patient=True)
+        # Not in napari's list of activities: the wheel that turns there makes the window draw itself thirty times a
+        # second, and where no graphics card does that, it takes half of the processor from minutes of training.
+        self._training = Background(patient=True)
         self._training.told.connect(self._on_told)
         self._training.done.connect(self._on_done)
         self._training.failed.connect(self._on_failed)
@@ -219,14 +220,13 @@ class FineTuneJob(QObject):
     def _begin(self, planned: Callable[[], Any], *, fresh: bool) -> None:
         order = self._order = Order(planned, fresh)
         self._collector.start()
-        self._training.start(lambda tell: work.train(order, self._make, tell), total=_PARTS)
+        self._training.start(lambda tell: work.train(order, self._make, tell))
 
     def _on_told(self, news: list[Any]) -> None:
         updates = [item for item in news if not isinstance(item, str)]
         for sentence in (item for item in news if isinstance(item, str)):
             self.staged.emit(sentence)
         if updates:
-            self._training.advance(_PARTS * updates[-1].step // updates[-1].steps)
             self.updated.emit(updates)
 
     def _on_done(self, ended: Ended) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DextrError
+from ..threads import wait_politely
 from .background import Tell
 from .fine_tune_form import Choices
 from .fine_tune_sources import COCO, AnnotationFile
@@ -210,8 +211,7 @@ def keep(model: Path, name: str) -> str:
 @contextmanager
 def manners() -> Iterator[None]:
     """Leave a core, and the first turn, to the viewer."""
-    if "torch" not in sys.modules:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in `model_client.load_segmenter`
+    wait_politely()
     aside = threading.current_thread() is not threading.main_thread()
     if sys.platform == "linux" and aside:  # elsewhere a thread's number is no process's
         thread = threading.get_native_id()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 from ..errors import DextrError, ModelError
 from ..prompt import Prompt
 from ..session import KINDS, Request
+from ..threads import wait_politely
 from .worker import PredictionWorker, Progress
 
 ModelLoader = Callable[[str, str, Progress], Any]
@@ -25,10 +24,7 @@ def load_segmenter(source: str, device: str, progress: Progress | None = None) -
 
     Where the GPU has no room for it, the model runs on the CPU.
     """
-    if "torch" not in sys.modules:
-        # Read once, when torch loads OpenMP. Threads that spin while they wait cost 30 times the computation as soon
-        # as a core is busy with something else (another program, software OpenGL); sleeping ones cost nothing.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    wait_politely()
     from ..models import load_model
 
     try:
