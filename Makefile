@@ -59,10 +59,11 @@ $(VENV)/.installed-qt: $(VENV)/.installed
 	@$(INSTALL) ".[all]"
 	@$(DONE)
 
-$(VENV)/.installed-test: $(VENV)/.installed
-	@echo "== Installing the test tools"
+# In one go where nothing is installed yet: pip resolves everything anew each time.
+$(VENV)/.installed-test: pyproject.toml $(CONSTRAINTS) | $(VENV)/pyvenv.cfg
+	@echo "== Installing napari-dextr and the test tools into $(VENV) (PyTorch is large: a few minutes the first time)"
 	@$(INSTALL) ".[test]"
-	@$(DONE)
+	@$(PY) -c "import pathlib, sys; [pathlib.Path(path).touch() for path in sys.argv[1:]]" $(VENV)/.installed $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "== Installing the development tools"
