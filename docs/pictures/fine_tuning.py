@@ -12,7 +12,7 @@ from napari_dextr.napari_io.samples import SAMPLES
 from napari_dextr.simulation import Simulator
 
 from .stage import SHIFT, Stage
-from .tutorials import ends, go_to
+from .tutorials import ends, go_to, inside
 
 WINDOW = (1200, 900)  # pixels: the verdict is taller than the other widgets
 PLANE, NUCLEUS = 4, 97  # an image, and the label of a nucleus on it
@@ -91,6 +91,4 @@ def _annotate(stage: Stage, annotate: Any, truth: npt.NDArray[np.bool_]) -> None
 
 def _large(labels: npt.NDArray[Any]) -> list[int]:
     """Labels of the nuclei that do not touch the border, the largest first."""
-    border = {*labels[0], *labels[-1], *labels[:, 0], *labels[:, -1]}
-    numbers, sizes = np.unique(labels[labels > 0], return_counts=True)
-    return [int(numbers[i]) for i in np.argsort(-sizes) if numbers[i] not in border]
+    return sorted(inside(labels), key=lambda number: -int(np.count_nonzero(labels == number)))

@@ -130,8 +130,12 @@ def bright(plane: Any) -> list[npt.NDArray[np.bool_]]:
     return [parts == 1 + number for number in order]
 
 
+def inside(labels: npt.NDArray[Any]) -> list[int]:
+    """Labels of the objects that do not touch the border."""
+    border = {*labels[0], *labels[-1], *labels[:, 0], *labels[:, -1]}
+    return [int(number) for number in np.unique(labels) if number and number not in border]
+
+
 def _dim(image: npt.NDArray[Any], labels: npt.NDArray[Any]) -> list[int]:
     """Labels of the nuclei inside the image, the dimmest first."""
-    border = {*labels[0], *labels[-1], *labels[:, 0], *labels[:, -1]}
-    inside = [int(number) for number in np.unique(labels) if number and number not in border]
-    return sorted(inside, key=lambda number: float(image[labels == number].mean()))
+    return sorted(inside(labels), key=lambda number: float(image[labels == number].mean()))

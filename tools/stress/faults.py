@@ -168,12 +168,7 @@ def kill_autosave(chance: random.Random, folder: Path) -> str:
             accept(session, 12 * (number % 15))
             say("+")
 
-    child = Child(job)
-    told = len(child.hear())
-    time.sleep(chance.random() * 0.1)
-    child.kill()
-    told += len(child.everything())
-    child.close()
+    told = _told_until_killed(job, chance)
     (path,) = folder.glob(f"*{SUFFIX}")
     recovered = recover(path)
     back = len(objects_of(recovered))
@@ -196,12 +191,7 @@ def kill_checkpoint(chance: random.Random, folder: Path) -> str:
             checkpoints.save(folder, state(step))
             say("+")
 
-    child = Child(job)
-    told = len(child.hear())
-    time.sleep(chance.random() * 0.1)
-    child.kill()
-    told += len(child.everything())
-    child.close()
+    told = _told_until_killed(job, chance)
     found, _ = checkpoints.load(folder)
     if found is None or found["step"] < told or not bool((found["weights"] == found["step"]).all()):
         raise Wrong(f"step {told} was saved, step {None if found is None else found['step']} comes back")
@@ -482,3 +472,14 @@ def _nothing_hidden(folder: Path) -> None:
 
 def _hidden(folder: Path) -> Iterator[Path]:
     yield from folder.rglob(".*")
+
+
+def _told_until_killed(job: Callable[[Callable[[str], object]], None], chance: random.Random) -> int:
+    """How often a child had said that something is done when it was killed, at a moment of no choice."""
+    child = Child(job)
+    told = len(child.hear())
+    time.sleep(chance.random() * 0.1)
+    child.kill()
+    told += len(child.everything())
+    child.close()
+    return told

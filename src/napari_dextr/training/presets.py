@@ -65,7 +65,7 @@ _ALL = (
     Preset(
         "thorough",
         "Thorough (ten minutes and more)",
-        "Several times as many steps, held close to the old model: what that could do on other images is kept "
+        "Several times as much training, held close to the old model: what that could do on other images is kept "
         "(0.01 of its IoU at most was lost), at the price of half of the gain.",
         MappingProxyType(
             {
