@@ -26,6 +26,11 @@ else
 endif
 PY := $(BIN)/python
 
+# What is compiled is kept, in .venv, also where the environment says not to: else each process of the tests, and each
+# `make demo`, compiles torch and napari anew (15 to 20 seconds of a processor).
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
+
 # Byte-compiling all of torch takes longer than compiling what is used when it is used.
 INSTALL = $(PY) -m pip install --no-compile --disable-pip-version-check --no-warn-script-location $(PIP_FLAGS) \
   $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable

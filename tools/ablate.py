@@ -40,8 +40,9 @@ class Variant:
 
 _NETWORK = {"widths": (16, 32, 64, 96), "blocks": (1, 2, 2, 2), "decoder": 32, "pools": (1, 2, 4)}
 _TRAIN = {
-    "steps": 250, "batch": 24, "canvases": ((128, 1.0),), "learning_rate": 2e-3, "warm_up": 0.04, "decay": 0.96,
-    "average": 0.98, "precision": "float32", "validate_every": 10_000, "checkpoint_seconds": 0, "pictures": 0,
+    "optimizer": "adamw", "learning_rate": 2e-3, "warm_up": 0.04, "decay": 0.96,
+    "steps": 250, "batch": 24, "canvases": ((128, 1.0),), "average": 0.98, "precision": "float32",
+    "validate_every": 10_000, "checkpoint_seconds": 0, "pictures": 0,
 }  # fmt: skip
 VARIANTS = (
     Variant("reference", "as is"),
@@ -50,6 +51,10 @@ VARIANTS = (
     Variant("canvas", "192 pixels, 11 samples a step", {"canvases": ((192, 1.0),), "batch": 11}),
     Variant("guidance", "half as wide", guidance=0.5),
     Variant("guidance", "twice as wide", guidance=2.0),
+    Variant("optimiser", "AdamW, rate 0.006", {"learning_rate": 6e-3}),
+    Variant("optimiser", "Muon, rate 0.002", {"optimizer": "muon"}),
+    Variant("optimiser", "Muon, rate 0.006", {"optimizer": "muon", "learning_rate": 6e-3}),
+    Variant("optimiser", "Muon, rate 0.015", {"optimizer": "muon", "learning_rate": 0.015}),
     Variant("loss", "class-balanced cross entropy", {"mask_loss": "balanced"}),
     Variant("loss", "normalised focal alone", {"mask_loss": {"focal": 1.0}}),
     Variant("loss", "soft IoU alone", {"mask_loss": {"iou": 1.0}}),

@@ -42,6 +42,7 @@ def test_unknown_settings_are_named():
         {"checkpoint_seconds": -5},
         {"mask_loss": {"dice": 1.0}},
         {"frozen": "head"},
+        {"optimizer": "adam"},
         {"anchor": -1.0},
         {"anchor": 1e4},
         {"photometric": 2.0},

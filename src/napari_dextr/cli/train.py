@@ -136,7 +136,7 @@ def train(
         int | None, typer.Option(min=1, help="Samples a step.", rich_help_panel=_SETTINGS, show_default=False)
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Of AdamW, at its highest.", rich_help_panel=_SETTINGS, show_default=False)
+        float | None, typer.Option(help="At its highest.", rich_help_panel=_SETTINGS, show_default=False)
     ] = None,
     frozen: Annotated[
         Frozen | None,

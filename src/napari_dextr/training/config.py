@@ -16,6 +16,10 @@ from ..errors import DataError
 PRECISIONS = ("float32", "bfloat16", "float16")
 """Arithmetic of the network's passes; weights and losses are float32 always."""
 
+OPTIMIZERS = ("adamw", "muon")
+"""How a gradient becomes a step: AdamW, or `napari_dextr.training.muon.Muon`, which learns more from as many samples
+where much is left to learn."""
+
 FROZEN = ("nothing", "early", "encoder", "all but heads")
 """What of a network stays as it is: nothing; the first two stages of the encoder, those of edges and textures; the
 whole encoder; everything but the decoder's last stage and the heads."""
@@ -33,9 +37,11 @@ class TrainConfig:
         Canvas sides in pixels and the share of the steps each gets, in order (progressive canvas).
     batch : int
         Samples a step at the first canvas; larger canvases get fewer, so that memory stays.
+    optimizer : str
+        One of `OPTIMIZERS`.
     learning_rate, warm_up, weight_decay, clip : float
-        AdamW with a linear warm-up over the share ``warm_up`` of the steps; weight decay on convolutions and linear
-        layers only; gradients clipped to the norm ``clip``.
+        A linear warm-up over the share ``warm_up`` of the steps; weight decay on convolutions and linear layers only;
+        gradients clipped to the norm ``clip``.
     frozen : str
         What of the network stays as it is, one of `FROZEN`: less to learn from few objects, and quicker.
     frozen_statistics : bool
@@ -96,6 +102,7 @@ class TrainConfig:
     steps: int = 2000
     canvases: tuple[tuple[int, float], ...] = ((128, 1.0),)
     batch: int = 48
+    optimizer: str = "adamw"
     learning_rate: float = 1.5e-3
     frozen: str = "nothing"
     frozen_statistics: bool = False
@@ -146,6 +153,8 @@ class TrainConfig:
             raise DataError("The setting corrections holds the shares of batches with 0, 1, ... corrections.")
         if not self.canvases or any(side < 32 or side % 16 or share <= 0 for side, share in self.canvases):
             raise DataError("Canvas sides must be multiples of 16, at least 32, each with a share above zero.")
+        if self.optimizer not in OPTIMIZERS:
+            raise DataError(f"There is no optimiser '{self.optimizer}'; choose {' or '.join(OPTIMIZERS)}.")
         if self.frozen not in FROZEN:
             raise DataError(f"'{self.frozen}' cannot be frozen; choose one of: {', '.join(FROZEN)}.")
         if not 0 <= self.anchor * self.learning_rate < 1:

@@ -34,6 +34,7 @@ _FEWEST_FOLDED = 4  # objects that can be dealt out at all
 
 FROM_SCRATCH: Mapping[str, Any] = {
     "steps": 6000, "canvases": ((128, 0.4), (192, 0.6)), "batch": 48, "validate_every": 250, "turning": (GROUP,),
+    "optimizer": "muon", "learning_rate": 7e-3,
 }  # fmt: skip
 """Settings where nothing is learned yet."""
 

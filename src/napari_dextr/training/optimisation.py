@@ -11,12 +11,16 @@ from torch import Tensor, nn
 
 from ..models.triton import without_triton
 from .config import TrainConfig
+from .muon import Muon
 
 Weights = dict[str, Tensor]
 
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW over what learns; normalisations and biases are not decayed."""
+    """What the settings name, over what learns; normalisations and biases are not decayed."""
+    with without_triton():
+        if config.optimizer == "muon":
+            return Muon(network, config.learning_rate, config.weight_decay)
     learning = [p for p in network.parameters() if p.requires_grad]
     decayed = [p for p in learning if p.ndim > 1]
     plain = [p for p in learning if p.ndim <= 1]
