@@ -34,7 +34,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 # Byte-compiling all of torch takes longer than compiling what is used when it is used.
 INSTALL = $(PY) -m pip install --no-compile --disable-pip-version-check --no-warn-script-location $(PIP_FLAGS) \
   $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable
-DONE = $(PY) -c "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()" $@
+DONE = $(PY) -c "import pathlib, sys; [pathlib.Path(path).touch() for path in sys.argv[1:]]" $@
 
 help:
 	@echo "make demo      install, then segment objects of a photograph from four clicks each (no screen needed)"
@@ -68,7 +68,7 @@ $(VENV)/.installed-qt: $(VENV)/.installed
 $(VENV)/.installed-test: pyproject.toml $(CONSTRAINTS) | $(VENV)/pyvenv.cfg
 	@echo "== Installing napari-dextr and the test tools into $(VENV) (PyTorch is large: a few minutes the first time)"
 	@$(INSTALL) ".[test]"
-	@$(PY) -c "import pathlib, sys; [pathlib.Path(path).touch() for path in sys.argv[1:]]" $(VENV)/.installed $@
+	@$(DONE) $(VENV)/.installed
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "== Installing the development tools"

@@ -21,11 +21,10 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optim
     with without_triton():
         if config.optimizer == "muon":
             return Muon(network, config.learning_rate, config.weight_decay)
-    learning = [p for p in network.parameters() if p.requires_grad]
-    decayed = [p for p in learning if p.ndim > 1]
-    plain = [p for p in learning if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    with without_triton():
+        learning = [p for p in network.parameters() if p.requires_grad]
+        decayed = [p for p in learning if p.ndim > 1]
+        plain = [p for p in learning if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99))
 
 
