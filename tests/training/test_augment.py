@@ -78,3 +78,20 @@ def test_the_same_seed_makes_the_same_changes(images):
     first, again, other = (Photometric().apply(images, seeded(seed)) for seed in (5, 5, 6))
     torch.testing.assert_close(first, again)
     assert not torch.allclose(first, other)
+
+
+def test_noise_is_fine_or_coarse_and_grey_or_coloured():
+    """Enlarged to the canvas, the noise of an object of 20 pixels has grains as wide as 8."""
+    flat = torch.full((60, 3, 128, 128), 128.0)
+    flat[..., :64] = 60  # not empty: noise is scaled by what there is to see
+    plan = Photometric(**{**OFF, "noise": 1.0}).plan(len(flat), seeded(2))
+    noise = (plan.apply(flat) - flat)[..., 70:]
+    alike = [float((a[:, :, 1:] * a[:, :, :-1]).mean() / a.square().mean()) for a in noise]
+    fine = [value for value, grain in zip(alike, plan.grain, strict=True) if grain == 1]
+    coarse = [value for value, grain in zip(alike, plan.grain, strict=True) if grain > 4]
+    assert len(fine) > 10
+    assert len(coarse) > 10
+    assert max(map(abs, fine)) < 0.1  # neighbours have nothing in common
+    assert min(coarse) > 0.7  # neighbours lie in one grain
+    for changed, coloured in zip(noise, plan.coloured, strict=True):
+        assert torch.allclose(changed[0], changed[1], atol=1e-3) != coloured

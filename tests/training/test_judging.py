@@ -10,7 +10,7 @@ from torch import nn
 from napari_dextr.errors import DataError
 from napari_dextr.simulation import box_of
 from napari_dextr.training.judging import HANDS, Judged, compare, judge, read_comparisons, write_comparisons
-from napari_dextr.training.validation import Hand, crop_points, marked
+from napari_dextr.training.validation import Hand, Showing, crop_points, marked
 
 
 class Recorder(nn.Module):
@@ -27,7 +27,7 @@ class Recorder(nn.Module):
 
 def test_two_models_get_the_same_marks_and_every_hand_its_own(store):
     first, second = Recorder(), Recorder()
-    found = [judge(network, store, range(10), 64, 0.5) for network in (first, second)]
+    found = [judge(network, store, range(10), Showing(64, at_once=8), 0.5) for network in (first, second)]
     assert all(torch.equal(one, other) for one, other in zip(first.asked, second.asked, strict=True))
     assert np.array_equal(found[0].ious, found[1].ious)
     assert (found[0].ious.shape, found[0].masks.shape) == ((10,), (10, 64, 64))
@@ -38,7 +38,7 @@ def test_two_models_get_the_same_marks_and_every_hand_its_own(store):
 
 
 def test_the_threshold_decides_what_belongs_to_the_object(store):
-    low, high = (judge(Recorder(), store, range(4), 64, threshold) for threshold in (0.1, 0.9))
+    low, high = (judge(Recorder(), store, range(4), Showing(64), threshold) for threshold in (0.1, 0.9))
     assert low.masks.sum() > high.masks.sum()
 
 

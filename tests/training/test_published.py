@@ -24,7 +24,7 @@ from napari_dextr.training.loop import Trainer
 from napari_dextr.training.parts import freeze
 from napari_dextr.training.published import PublishedNet, PublishedSampler, published_look
 from napari_dextr.training.starts import Start
-from napari_dextr.training.validation import crop_points, validation_ious
+from napari_dextr.training.validation import Showing, crop_points, validation_ious
 
 SIDE = 128
 
@@ -170,5 +170,5 @@ def test_what_it_cannot_learn_is_refused(network, spec, settings):
 
 def test_validation_shows_it_what_it_knows(network, store):
     look = partial(published_look, margin=50.0)
-    found = validation_ious(network.eval(), store, SIDE, look=look)
+    found = validation_ious(network.eval(), store, Showing(SIDE, look=look))
     assert len(found["own"]) == 4

@@ -91,11 +91,11 @@ def _drawn_on_the_processor(trainer, step):
 def test_a_validation_without_room_is_done_in_smaller_parts(tmp_path, store, monkeypatch):
     real, sizes = loop.validation_ious, []
 
-    def validation_ious(network, crops, size, batch, **options):
-        sizes.append(batch)
-        if batch > 16:
+    def validation_ious(network, crops, showing, **options):
+        sizes.append(showing.at_once)
+        if showing.at_once > 16:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return real(network, crops, size, batch, **options)
+        return real(network, crops, showing, **options)
 
     monkeypatch.setattr(loop, "validation_ious", validation_ious)
     trainer = make_trainer(tmp_path, store, store, batch=8, steps=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _USUAL = 0.2  # deviation of an ordinary picture's intensities, of 1
+_COARSEST = 8.0  # canvas pixels that one pixel of the image fills where an object is about 20 pixels wide
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Photometric:
     grey: float = 0.15
     shuffle: float = 0.08
     blur: float = 0.15
-    noise: float = 0.25
+    noise: float = 0.3
     gradient: float = 0.12
 
     def plan(self, count: int, generator: torch.Generator) -> Changes:
@@ -48,9 +50,15 @@ class Photometric:
         offset = torch.where(inverted, 1 - offset, offset)
         slope = torch.where(chosen(self.gradient)[:, None], uniform(-0.6, 0.6, 2), 0.0)
         sigma = torch.where(chosen(self.blur), uniform(0.5, 1.8), 0.0)
-        noise = torch.where(chosen(self.noise), uniform(0.0, 0.08), 0.0)
+        # mostly faint, now and then as strong as the objects themselves
+        noise = torch.where(chosen(self.noise), 0.25 * uniform(0.0, 1.0) ** 2, 0.0)
+        grain = torch.where(chosen(0.6), torch.exp(uniform(0.0, math.log(_COARSEST))), 1.0)
+        coloured = chosen(0.5)
         seeds = torch.randint(2**62, (count,), generator=generator)
-        return Changes(matrix, offset, gamma.tolist(), slope.tolist(), sigma.tolist(), noise.tolist(), seeds.tolist())
+        return Changes(
+            matrix, offset, gamma.tolist(), slope.tolist(), sigma.tolist(),
+            noise.tolist(), grain.tolist(), coloured.tolist(), seeds.tolist(),
+        )  # fmt: skip
 
     def apply(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Change ``(B, 3, S, S)`` images of 0..255, about which they stay; every sample draws its own changes."""
@@ -71,6 +79,10 @@ class Changes:
         Unevenness of the light along rows and columns; 0 for none.
     sigma, noise : list of float
         Blur in pixels and amount of shot noise; 0 for none.
+    grain : list of float
+        Side of a grain of the noise in pixels: the noise of a small object is enlarged with it.
+    coloured : list of bool
+        Whether the noise of the three channels differs, as a colour camera's, or is the same, as in a grey image.
     seeds : list of int
         Of each sample's noise.
     """
@@ -81,14 +93,16 @@ class Changes:
     slope: list[list[float]]
     sigma: list[float]
     noise: list[float]
+    grain: list[float]
+    coloured: list[bool]
     seeds: list[int]
 
     def of(self, start: int, stop: int) -> Changes:
         """The changes of some samples of the batch."""
         part = slice(start, stop)
         return Changes(
-            self.matrix[part], self.offset[part], self.gamma[part], self.slope[part],
-            self.sigma[part], self.noise[part], self.seeds[part],
+            self.matrix[part], self.offset[part], self.gamma[part], self.slope[part], self.sigma[part],
+            self.noise[part], self.grain[part], self.coloured[part], self.seeds[part],
         )  # fmt: skip
 
     def apply(self, images: Tensor) -> Tensor:
@@ -110,10 +124,10 @@ class Changes:
             if sigma:
                 x[index] = _blur(x[index : index + 1], sigma)[0]
             if noise:
-                generator = torch.Generator().manual_seed(self.seeds[index])
-                grain = torch.randn(1, size, size, generator=generator).to(device)
-                grain *= noise * (deviation[index] / _USUAL).clamp_max(1)  # a faint picture must not drown in it
-                x[index] += grain * (0.3 + x[index].clamp(0, 1).sqrt_())  # shot noise grows with light
+                channels = 3 if self.coloured[index] else 1
+                grains = _grains(channels, size, self.grain[index], self.seeds[index]).to(device)
+                grains *= noise * (deviation[index] / _USUAL).clamp_max(1)  # a faint picture must not drown in it
+                x[index] += grains * (0.3 + x[index].clamp(0, 1).sqrt_())  # shot noise grows with light
         # as a sensor clips, but never the bulk of a picture: a dim one would become black all over
         low, high = (mean - 2 * deviation).clamp_max(0), (mean + 2 * deviation).clamp_min(1)
         return x.clamp_(low, high).mul_(255)
@@ -122,6 +136,15 @@ class Changes:
 def _shuffles(count: int, generator: torch.Generator) -> Tensor:
     """Matrices that put the colours in another order, ``(B, 3, 3)``."""
     return torch.stack([torch.eye(3)[torch.randperm(3, generator=generator)] for _ in range(count)])
+
+
+def _grains(channels: int, size: int, grain: float, seed: int) -> Tensor:
+    """Normal noise ``(channels, size, size)`` whose grains are as many pixels wide, enlarged as a crop is."""
+    cells = max(round(size / grain), 2)
+    noise = torch.randn(1, channels, cells, cells, generator=torch.Generator().manual_seed(seed))
+    if cells < size:
+        noise = F.interpolate(noise, size=(size, size), mode="bilinear", align_corners=False)
+    return noise[0]
 
 
 def _blur(images: Tensor, sigma: float) -> Tensor:

@@ -31,11 +31,12 @@ from .optimisation import Weights
 from .outcome import COMPARISONS, MODEL, TUNED, Outcome
 from .run_folder import RunFolder
 from .starts import BASE, Start
-from .validation import fit_threshold
+from .validation import Showing, fit_threshold
 from .verdict import Verdict
 
 _VOTE = "vote.json"
 _SHOWN = 6  # judging objects that are kept to be looked at
+_JUDGED_AT_ONCE = 8  # objects that go through the network together: a ResNet-101 has no room for more
 _MANY = 20  # held-out objects from which another threshold than the start's can be chosen by them
 
 Values = npt.NDArray[np.float64]
@@ -198,29 +199,28 @@ class Run:
         alpha = best_alpha({alpha: judged.ious for alpha, judged in after.items()})
         if refit and len(judges) >= _MANY:
             base.load_state_dict(blended(origin, weights, alpha))
-            self._threshold = fit_threshold(
-                base.to(self._device), judges, self._config.canvases[-1][0], device=self._device,
-                precision=trainer.learner.autocast(), look=self._start.look, usual=self._start.spec.threshold,
-            )  # fmt: skip
+            showing, usual = self._showing(trainer), self._start.spec.threshold
+            self._threshold = fit_threshold(base.to(self._device), judges, showing, usual=usual)
             after = {alpha: self._judge(base, trainer, judges, self._threshold)}
         objects = compare(judges, range(len(judges)), before, after[alpha], self._start.look)
         images = [f"{name}{image}" for image in images_of(judges)]
         return Vote(before.ious, {alpha: judged.ious for alpha, judged in after.items()}, images), objects
 
     def _judge(self, network: PromptNet, trainer: Trainer, judges: CropStore, threshold: float) -> Judged:
-        canvas = self._config.canvases[-1][0]
         while True:
-            arithmetic = trainer.learner.autocast() if self._device == trainer.device else None
+            showing = self._showing(trainer)
             try:
-                return judge(
-                    network.to(self._device).eval(), judges, range(len(judges)), canvas, threshold,
-                    device=self._device, precision=arithmetic, look=self._start.look,
-                )  # fmt: skip
+                return judge(network.to(self._device).eval(), judges, range(len(judges)), showing, threshold)
             except torch.OutOfMemoryError:
                 if self._device.type == "cpu":
                     raise
                 self._say("The graphics card has no room for judging, which therefore happens on the processor.")
                 self._device = torch.device("cpu")
+
+    def _showing(self, trainer: Trainer) -> Showing:
+        # the processor that took over from a full card has an arithmetic of its own
+        arithmetic = trainer.learner.autocast() if self._device == trainer.device else None
+        return Showing(self._config.canvases[-1][0], _JUDGED_AT_ONCE, self._device, arithmetic, self._start.look)
 
     # -- the end ----------------------------------------------------------------------------------------------
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import nn
 
 from ..errors import DataError
 from ..files import atomic_write
 from .crops import CropStore
-from .losses import batch_iou, on_canvas
-from .validation import EXACT, Hand, HandLook, marked, shown
+from .losses import batch_iou
+from .validation import EXACT, Hand, Look, Showing, logit, marked, shown
 
 HANDS = (EXACT, Hand(0.02, 1), Hand(0.02, 2))
 """How every judging object is marked: once ideally, twice as a careful person does."""
 
-_AT_ONCE = 8  # objects that go through the network together
 _SHOWN = 6  # of a run's comparisons that are kept to be looked at
 
 
@@ -48,54 +43,36 @@ class JudgedObject:
     iou_after: float
 
 
-def judge(
-    network: nn.Module,
-    store: CropStore,
-    chosen: Sequence[int],
-    size: int,
-    threshold: float,
-    *,
-    device: torch.device | str = "cpu",
-    precision: AbstractContextManager[object] | None = None,
-    look: HandLook = marked,
-) -> Judged:
+def judge(network: nn.Module, store: CropStore, chosen: Sequence[int], showing: Showing, threshold: float) -> Judged:
     """Judge a model on crops of a store; the same crops get the same marks whatever the model.
 
     Parameters
     ----------
     network : torch.nn.Module
-        In evaluation mode, on ``device``.
+        In evaluation mode, on the device of ``showing``.
     store : CropStore
     chosen : sequence of int
         Indices of the crops.
-    size : int
-        Canvas side S, pixels.
+    showing : Showing
     threshold : float
         Probability above which a pixel belongs to the object.
-    precision : context manager, optional
-        Entered around every pass of the network.
-    look : callable
-        Takes ``hand`` as well, see `napari_dextr.training.validation.marked`.
     """
     ious = np.zeros((len(HANDS), len(chosen)))
-    masks = np.zeros((len(chosen), size, size), bool)
-    logit = math.log(threshold / (1 - threshold))
+    masks = np.zeros((len(chosen), showing.size, showing.size), bool)
     for number, hand in enumerate(HANDS):
-        seen = partial(look, hand=hand)
-        for start in range(0, len(chosen), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            sample = seen(store, list(chosen[part]), size).to(device)
-            with torch.inference_mode(), precision or nullcontext():
-                logits = network(sample.inputs())[0]
-            above = on_canvas(logits, size) - logit
+        done = 0
+        for indices, sample, logits in showing.answers(network, store, chosen, hand):
+            part = slice(done, done + len(indices))
+            above = logits - logit(threshold)
             ious[number, part] = batch_iou(above, sample.target, sample.weight).cpu().numpy()
             if not number:
                 masks[part] = (above[:, 0] > 0).cpu().numpy()
+            done = part.stop
     return Judged(ious.mean(axis=0), masks)
 
 
 def compare(
-    store: CropStore, chosen: Sequence[int], before: Judged, after: Judged, look: HandLook = marked
+    store: CropStore, chosen: Sequence[int], before: Judged, after: Judged, look: Look = marked
 ) -> list[JudgedObject]:
     """A few of the judging objects to look at: from the one that lost most to the one that gained most."""
     if not len(chosen):

@@ -29,7 +29,7 @@ from .prefetch import drawn_ahead
 from .room import Room
 from .run_folder import RunFolder, read_metrics
 from .sampling import Sampler
-from .validation import Look, examples, validation_ious
+from .validation import Look, Showing, examples, validation_ious
 
 _LEAST_BATCH = 4  # fewer samples are no ground for the statistics of normalisations
 _JUDGED_AT_ONCE = 32  # crops of a validation
@@ -106,7 +106,7 @@ class Trainer:
     world : World, optional
         The processes that train together; by default this one alone.
     look : callable, optional
-        Makes the batches of a validation, see `napari_dextr.training.validation.validation_ious`.
+        Makes the batches of a validation, see `napari_dextr.training.validation.Showing`.
     threshold : float
         Probability above which a pixel counts in a validation.
 
@@ -307,14 +307,17 @@ class Trainer:
             while found is None:
                 try:
                     found = validation_ious(
-                        self.averaged, self.validation, self.config.canvases[-1][0], self._room.of(_JUDGED_AT_ONCE),
-                        most=self.config.validate_most, device=self.device, precision=self.learner.autocast(),
-                        look=self._look, threshold=self._threshold,
+                        self.averaged, self.validation, self._showing(), most=self.config.validate_most,
+                        threshold=self._threshold,
                     )  # fmt: skip
                 except torch.OutOfMemoryError as error:
                     self._make_room(error)
             report = {name: float(np.mean(ious)) for name, ious in found.items()}
         return self.world.tell(report)
+
+    def _showing(self) -> Showing:
+        canvas, at_once = self.config.canvases[-1][0], self._room.of(_JUDGED_AT_ONCE)
+        return Showing(canvas, at_once, self.device, self.learner.autocast(), self._look)
 
     # -- the folder -------------------------------------------------------------------------------------------
 
@@ -366,10 +369,8 @@ class Trainer:
     def _draw_pictures(self) -> None:
         start = [{"step": 0, "validation": self.before}] if self.before else []
         figures.draw_curves([*start, *read_metrics(self.folder.path)], self.folder.curves)
-        shown = examples(
-            self.averaged, self.validation or self.sampler.store, self.config.canvases[-1][0], self.config.pictures,
-            device=self.device, precision=self.learner.autocast(), look=self._look,
-        )  # fmt: skip
+        crops = self.validation or self.sampler.store
+        shown = examples(self.averaged, crops, self._showing(), self.config.pictures)
         figures.draw_examples(shown, f"step {self.step}", self.folder.overlay(self.step))
 
     def _try(self, action: Callable[[], None]) -> None:

@@ -28,7 +28,7 @@ from .optimisation import Weights
 from .published import PublishedNet, PublishedSampler, published_look
 from .recipe import Recipe
 from .sampling import Sampler
-from .validation import HandLook, marked
+from .validation import Look, marked
 
 BASE = "base.safetensors"
 """Copy of the model to start from, in the run folder: a run that goes on does so from the same."""
@@ -82,7 +82,7 @@ class Start:
         return copy.deepcopy(self.network)
 
     @property
-    def look(self) -> HandLook:
+    def look(self) -> Look:
         """How objects are shown to it when it is judged."""
         return partial(published_look, margin=self.spec.margin) if self._published else marked
 

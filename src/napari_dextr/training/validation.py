@@ -24,9 +24,6 @@ _NONE = np.zeros((0, 2))
 _LEVELS = np.round(np.arange(0.3, 0.701, 0.05), 2)  # thresholds that are tried
 _WORTH = 0.001  # mean IoU that another threshold than the usual one must gain
 
-Look = Callable[[CropStore, list[int], int], Batch]
-"""Batch of some crops of a store on a canvas of so many pixels."""
-
 
 @dataclass(frozen=True)
 class Hand:
@@ -36,11 +33,12 @@ class Hand:
     number: int = 0
 
 
-HandLook = Callable[..., Batch]
-"""As `Look`, and takes a ``hand``."""
-
 EXACT = Hand()
 """The ideal four points."""
+
+
+Look = Callable[..., Batch]
+"""Makes a batch of some crops as `marked` does: takes the store, their indices, the canvas side and a ``hand``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,71 +63,79 @@ def spread_sample(store: CropStore, most: int) -> list[int]:
     return chosen
 
 
+@dataclass(frozen=True, eq=False)
+class Showing:
+    """How crops are shown to a network that is judged by them.
+
+    Attributes
+    ----------
+    size : int
+        Canvas side S, pixels.
+    at_once : int
+        Crops that go through the network together.
+    device : torch.device
+        Where the network is.
+    precision : context manager or None
+        Entered around every pass of the network, e.g. `torch.autocast`.
+    look : callable
+        Makes the batches, by default `marked`; another for networks with an input of their own.
+    """
+
+    size: int
+    at_once: int = 32
+    device: torch.device | str = "cpu"
+    precision: AbstractContextManager[object] | None = None
+    look: Look | None = None
+
+    def answers(
+        self, network: nn.Module, store: CropStore, chosen: Sequence[int], hand: Hand = EXACT
+    ) -> Iterator[tuple[list[int], Batch, torch.Tensor]]:
+        """Indices, samples and logits ``(B, 1, S, S)`` of the chosen crops, a batch at a time.
+
+        The network is in evaluation mode and takes ``(B, 11, S, S)``, or what ``look`` gives.
+        """
+        look = self.look or marked
+        for start in range(0, len(chosen), self.at_once):
+            indices = list(chosen[start : start + self.at_once])
+            sample = look(store, indices, self.size, hand=hand).to(self.device)
+            with torch.inference_mode(), self.precision or nullcontext():
+                logits = network(sample.inputs())[0]
+            yield indices, sample, on_canvas(logits, self.size)
+
+
 def validation_ious(
-    network: nn.Module,
-    store: CropStore,
-    size: int,
-    batch: int = 32,
-    *,
-    most: int = 0,
-    device: torch.device | str = "cpu",
-    precision: AbstractContextManager[object] | None = None,
-    look: Look | None = None,
-    threshold: float = 0.5,
+    network: nn.Module, store: CropStore, showing: Showing, *, most: int = 0, threshold: float = 0.5
 ) -> dict[str, list[float]]:
     """IoU of the crops of a store with four exact extreme points, by group.
 
     Parameters
     ----------
     network : torch.nn.Module
-        In evaluation mode; takes ``(B, 11, S, S)``.
+        In evaluation mode.
     store : CropStore
-    size : int
-        Canvas side S, pixels.
-    batch : int
-        Crops at a time.
+    showing : Showing
     most : int
         Crops of each group, spread over it; 0 for all.
-    device : torch.device
-        Where the network is.
-    precision : context manager, optional
-        Entered around every pass of the network, e.g. `torch.autocast`.
-    look : callable, optional
-        Makes the batch of some crops, by default `marked`: for networks with an input of their own.
     threshold : float
         Probability above which a pixel counts.
     """
     found: dict[str, list[float]] = {}
-    chosen = spread_sample(store, most)
-    for indices, sample, logits in _answers(network, store, chosen, size, batch, device, precision, look or marked):
-        ious = batch_iou(logits - _logit(threshold), sample.target, sample.weight).tolist()
+    for indices, sample, logits in showing.answers(network, store, spread_sample(store, most)):
+        ious = batch_iou(logits - logit(threshold), sample.target, sample.weight).tolist()
         for index, iou in zip(indices, ious, strict=True):
             found.setdefault(store.names[int(store.groups[index])], []).append(iou)
     return found
 
 
-def fit_threshold(
-    network: nn.Module,
-    store: CropStore,
-    size: int,
-    batch: int = 32,
-    *,
-    most: int = 0,
-    device: torch.device | str = "cpu",
-    precision: AbstractContextManager[object] | None = None,
-    look: Look | None = None,
-    usual: float = 0.5,
-) -> float:
+def fit_threshold(network: nn.Module, store: CropStore, showing: Showing, *, usual: float = 0.5) -> float:
     """The probability above which pixels should count, judged by the mean IoU over the groups of a store.
 
-    The usual one unless another threshold gains at least 0.001. Other parameters as in `validation_ious`.
+    The usual one unless another threshold gains at least 0.001.
     """
     levels = np.unique([*_LEVELS, usual])
     by_group: dict[int, list[list[float]]] = {}
-    for indices, sample, logits in _answers(
-        network, store, spread_sample(store, most), size, batch, device, precision, look or marked
-    ):
-        ious = [batch_iou(logits - _logit(level), sample.target, sample.weight).tolist() for level in levels]
+    for indices, sample, logits in showing.answers(network, store, range(len(store))):
+        ious = [batch_iou(logits - logit(level), sample.target, sample.weight).tolist() for level in levels]
         for position, index in enumerate(indices):
             by_group.setdefault(int(store.groups[index]), []).append([values[position] for values in ious])
     means = np.mean([np.mean(ious, axis=0) for ious in by_group.values()], axis=0)
@@ -138,24 +144,13 @@ def fit_threshold(
     return float(levels[best if means[best] >= means[before] + _WORTH else before])
 
 
-def examples(
-    network: nn.Module,
-    store: CropStore,
-    size: int,
-    count: int,
-    *,
-    device: torch.device | str = "cpu",
-    precision: AbstractContextManager[object] | None = None,
-    look: Look | None = None,
-) -> list[Example]:
+def examples(network: nn.Module, store: CropStore, showing: Showing, count: int) -> list[Example]:
     """At most ``count`` examples of what the network says, of all groups; the same crops each time."""
     per_group = -(-count // max(1, len(store.names)))
     chosen = spread_sample(store, per_group)
     chosen = [chosen[int(i)] for i in np.linspace(0, len(chosen) - 1, min(count, len(chosen))).round()]
     found: list[Example] = []
-    for indices, sample, logits in _answers(
-        network, store, chosen, size, len(chosen), device, precision, look or marked
-    ):
+    for indices, sample, logits in showing.answers(network, store, chosen):
         ious = batch_iou(logits, sample.target, sample.weight).tolist()
         images = sample.images.float().cpu().numpy().transpose(0, 2, 3, 1)
         truths, masks = (part[:, 0].cpu().numpy() for part in (sample.target > 0.5, logits > 0))
@@ -165,25 +160,6 @@ def examples(
                 Example(name, shown(images[position]), truths[position], masks[position], float(ious[position]))
             )
     return found
-
-
-def _answers(
-    network: nn.Module,
-    store: CropStore,
-    chosen: Sequence[int],
-    size: int,
-    batch: int,
-    device: torch.device | str,
-    precision: AbstractContextManager[object] | None,
-    look: Look,
-) -> Iterator[tuple[list[int], Batch, torch.Tensor]]:
-    """Indices, samples and logits ``(B, 1, S, S)`` of the chosen crops, a batch at a time."""
-    for start in range(0, len(chosen), batch):
-        indices = list(chosen[start : start + batch])
-        sample = look(store, indices, size).to(device)
-        with torch.inference_mode(), precision or nullcontext():
-            logits = network(sample.inputs())[0]
-        yield indices, sample, on_canvas(logits, size)
 
 
 def crop_points(store: CropStore, index: int, hand: Hand = EXACT) -> Points:
@@ -206,7 +182,8 @@ def marked(store: CropStore, indices: list[int], size: int, hand: Hand = EXACT) 
     return assemble(store, indices, frames, marks, UNCHANGED, torch.Generator())
 
 
-def _logit(probability: float) -> float:
+def logit(probability: float) -> float:
+    """What a network's answer is compared with, for a threshold on the probability."""
     return float(np.log(probability / (1 - probability)))
 
 
