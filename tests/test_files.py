@@ -218,3 +218,10 @@ def test_a_folder_that_a_killed_process_left_goes_with_the_next_one(tmp_path):
     assert temporary_folder(target) != fresh
     assert not left.exists()
     assert fresh.is_dir()
+
+
+def test_long_names_of_wide_letters_are_written(tmp_path):
+    name = "細" * 76 + ".txt"  # 232 bytes, which a disk takes
+    with atomic_write(tmp_path / name) as temporary:
+        temporary.write_text("x", encoding="utf-8")
+    assert (tmp_path / name).read_text(encoding="utf-8") == "x"

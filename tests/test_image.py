@@ -282,3 +282,19 @@ def test_rows_of_different_lengths_are_no_image():
 def test_levels_that_are_none_of_this_image_are_refused(level):
     with pytest.raises(ImageError, match="level of the pyramid"):
         as_plane([np.zeros((8, 8)), level])
+
+
+@pytest.mark.parametrize("above", [1.0001, 1.05, 20.0])
+def test_a_float_image_a_little_above_1_is_not_taken_for_bytes(above):
+    """A hot pixel or an overshoot of interpolation would make the whole image black."""
+    image = np.linspace(0, 1, 100).reshape(10, 10)
+    image[4, 4] = above
+    shown = as_plane(image).read((slice(0, 10), slice(0, 10)))
+    assert shown.max() == pytest.approx(255)
+    assert np.ptp(np.delete(shown[..., 0].ravel(), 44)) > 250 / above - 1
+
+
+def test_a_float_image_of_bytes_is_taken_as_it_is():
+    image = np.linspace(3, 200, 100).reshape(10, 10)
+    shown = as_plane(image).read((slice(0, 10), slice(0, 10)))
+    np.testing.assert_allclose(shown[..., 0], image, rtol=1e-5)

@@ -6,6 +6,7 @@ import imageio.v3
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_dextr.errors import ImageError
 from napari_dextr.image_file import open_image, open_plane, read_image
@@ -137,3 +138,18 @@ def test_a_plane_of_a_zarr_stack_is_read_from_it(tmp_path):
 def test_a_stack_that_is_missing_is_told(tmp_path):
     with pytest.raises(ImageError, match="no file"):
         open_plane(tmp_path / "s.tif", (1,))
+
+
+def test_colours_of_files_mean_what_their_place_says(tmp_path):
+    grey = np.arange(80, dtype=np.uint8).reshape(8, 10)
+    seen = Image.merge("LA", [Image.fromarray(grey), Image.new("L", (10, 8), 255)])
+    seen.save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), grey)
+    red = Image.new("RGB", (10, 8), (200, 10, 10))
+    red.convert("CMYK").save(tmp_path / "a.jpg", quality=95)
+    np.testing.assert_allclose(read_image(tmp_path / "a.jpg")[4, 5], (200, 10, 10), atol=12)
+    red.save(tmp_path / "a.gif")
+    assert read_image(tmp_path / "a.gif").shape == (8, 10, 3)
+    transparent = Image.new("RGBA", (10, 8), (200, 10, 10, 128))
+    transparent.save(tmp_path / "b.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "b.png")[4, 5], (200, 10, 10, 128))

@@ -116,3 +116,18 @@ def test_what_a_format_cannot_hold_is_refused(tmp_path):
     with pytest.raises(DataError, match="labels from 0"):
         write_instance_tiff(tmp_path / "a.tif", -LABELS)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("cells.tif", None), ("cells.png", None)),
+        (("a.png", None), ("A.png", None)),
+        (("a.png", "b c"), ("a.png", "b-c")),
+    ],
+)
+def test_two_label_images_never_become_one_file(tmp_path, first, second):
+    planes = [ImageLabels(name, LABELS, FACTS, layer=layer or "") for name, layer in (first, second)]
+    with pytest.raises(DataError, match="rename one of them"):
+        export_labels(tmp_path / "a.json", planes, CLASSES, formats=("coco", "instances"))
+    assert list(tmp_path.iterdir()) == []

@@ -175,3 +175,8 @@ def test_images_beyond_what_masks_can_be_are_refused():
     assert len(decode_runs(huge, (2**28, 2**28))) == 0
     with pytest.raises(DataError, match="not enough memory"):
         decode(huge, (2**28, 2**28))
+
+
+def test_an_object_on_an_image_beyond_run_lengths_is_refused():
+    with pytest.raises(DataError, match="cut it into tiles"):
+        encode(np.ones((2, 2), bool), corner=(69000, 69000), shape=(70000, 70000))

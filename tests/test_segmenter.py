@@ -300,3 +300,13 @@ def test_clicks_and_extreme_points_share_a_batch(model, picture):
         assert result.region == alone.region
         np.testing.assert_allclose(result.probability, alone.probability, atol=0.02)
         assert result.post == alone.post
+
+
+@pytest.mark.parametrize("kind", ["mask", "click"])
+def test_one_click_on_the_outline_does_not_shrink_the_object_to_itself(kind):
+    rows, cols = np.indices((200, 220))
+    truth = np.hypot(rows - 100, cols - 110) < 40
+    image = np.where(truth, 190, 60) + np.random.default_rng(0).normal(0, 8, truth.shape)
+    start = Prompt().with_mask(truth, (slice(0, 200), slice(0, 220))) if kind == "mask" else Prompt.clicks([(100, 110)])
+    result = load_model().segment(image.clip(0, 255).astype(np.uint8), start.with_boundary([(100, 150)]))
+    assert iou(result.full_mask(), truth) > 0.85

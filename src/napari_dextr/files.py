@@ -72,7 +72,7 @@ def atomic_write(path: str | os.PathLike[str], *, versions: int = 0, replace: bo
     """
     shown = Path(path)
     target = Path(os.path.realpath(shown))
-    stem = f".{target.stem[:80]}-{_machine()}-{os.getpid()}-"
+    stem = f".{_short(target.stem)}-{_machine()}-{os.getpid()}-"
     temporary = target.with_name(f"{stem}{secrets.token_hex(4)}{target.suffix}")
     try:
         if target.exists() and not target.is_file():
@@ -135,6 +135,11 @@ def _machine() -> str:
     return f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 
+def _short(stem: str) -> str:
+    """The start of a name, so that what is added to it does not make it longer than the 255 bytes a disk takes."""
+    return stem.encode("utf-8", "surrogateescape")[:80].decode("utf-8", "ignore")
+
+
 def temporaries(target: Path) -> Iterator[Path]:
     """Temporary files that `atomic_write` has made for a file on this machine, and that are still there."""
     for path, _ in _temporaries(target):
@@ -152,14 +157,14 @@ def temporary_folder(target: Path) -> Path:
         When it cannot be made.
     """
     _clear_abandoned(target, _PARTS)
-    folder = target.with_name(f".{target.stem[:80]}-{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{_PARTS}")
+    folder = target.with_name(f".{_short(target.stem)}-{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{_PARTS}")
     folder.mkdir()
     return folder
 
 
 def _temporaries(target: Path, suffix: str | None = None) -> Iterator[tuple[Path, int]]:
     """Such files, and the numbers of the processes that made them."""
-    start = re.escape(f".{target.stem[:80]}-{_machine()}-")
+    start = re.escape(f".{_short(target.stem)}-{_machine()}-")
     end = re.escape(target.suffix if suffix is None else suffix)
     pattern = re.compile(rf"{start}(\d+)-[0-9a-f]{{8}}{end}")
     for other in sorted(target.parent.iterdir()):

@@ -19,6 +19,7 @@ from .prompt import Region
 
 Pixels = npt.NDArray[np.float32]
 
+_LIKE_BYTES = 32  # a float image that is brighter than this, and no brighter than 255, holds values of 8 bits
 _COARSEST_STEP_READ_IN_FULL = 2  # a plain array is decimated only where this many pixels remain per canvas pixel
 _ROUNDED_EXTENTS = 0.02  # by how much an odd extent, halved and rounded, may make a level look coarser than it is
 
@@ -138,8 +139,8 @@ def as_plane(
     channels : sequence of int, optional
         One to three indices into the last axis; needed where it has more than four.
     limits : (low, high), optional
-        Contrast limits. Without them 8-bit images are taken as they are; float images within 0..1 or 0..255
-        likewise; everything else is stretched between the extremes of the part that is read.
+        Contrast limits. Without them 8-bit images are taken as they are; float images within 0..1, or within 0..255
+        and brighter than 32, likewise; everything else is stretched between the extremes of the part that is read.
 
     Raises
     ------
@@ -254,7 +255,7 @@ def _to_255(block: npt.NDArray[Any], limits: tuple[float, float] | None) -> Pixe
         block = np.nan_to_num(block, nan=darkest, posinf=brightest, neginf=darkest)
     if limits is not None:
         low, high = limits
-    elif block.dtype.kind == "f" and darkest >= 0 and brightest <= 255:
+    elif block.dtype.kind == "f" and darkest >= 0 and (brightest <= 1 or _LIKE_BYTES < brightest <= 255):
         low, high = 0.0, (1.0 if brightest <= 1 else 255.0)
     else:
         low, high = darkest, brightest

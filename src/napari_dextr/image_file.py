@@ -37,13 +37,27 @@ def read_image(path: str | os.PathLike[str]) -> Any:
             import tifffile
 
             return tifffile.imread(file)
-        import imageio.v3
-
-        return np.asarray(imageio.v3.imread(file))
+        return _decode(file)
     except Exception as error:  # every decoder has errors of its own; all mean the same to a user
         raise ImageError(
             f"'{file}' cannot be read as an image ({first_line(error)}); open and save it again as PNG or TIFF."
         ) from None
+
+
+def _decode(file: Path) -> Any:
+    """Whatever imageio opens, in colours that mean what their place says."""
+    import imageio.v3
+
+    pixels = np.asarray(imageio.v3.imread(file))
+    if pixels.ndim == 4 and len(pixels) == 1:  # a GIF of one frame
+        pixels = pixels[0]
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
+        mode = imageio.v3.immeta(file).get("mode")
+        if mode == "LA":  # alpha is no second colour
+            pixels = pixels[..., 0]
+        elif mode == "CMYK":
+            pixels = np.asarray(imageio.v3.imread(file, mode="RGB"))
+    return pixels
 
 
 def open_image(path: str | os.PathLike[str]) -> Any:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,7 @@ def export_labels(
     listed = at_least_one(classes)
     total = len(planes) if isinstance(planes, Sequence) else None
     images: set[str] = set()
+    stems: dict[str, tuple[str, str]] = {}
     objects, problems = 0, list[str]()
     report: ExportReport | None = None
     with (
@@ -98,7 +100,8 @@ def export_labels(
             name = check_file_name(plane.file_name)
             if writer is not None:
                 writer.add(plane, labels)
-            objects += _write_others(stage, name, plane, labels, listed, formats)
+            stem = _stem(name, plane, stems) if set(formats) - {"coco"} else ""
+            objects += _write_others(stage, stem, plane, labels, listed, formats)
             images.add(name)
             if progress is not None:
                 progress(done, total)
@@ -256,16 +259,13 @@ class _Stage:
 
 def _write_others(
     stage: _Stage,
-    name: str,
+    stem: str,
     plane: ImageLabels,
     labels: npt.NDArray[Any],
     classes: Sequence[ObjectClass],
     formats: Sequence[str],
 ) -> int:
     """Write one label image in the formats besides COCO; returns how many objects it holds."""
-    stem = name.rpartition(".")[0] if "." in name.rpartition("/")[2][1:] else name
-    stem = f"{stem}_{_plain(plane.layer)}" if plane.layer else stem
-
     if "semantic" in formats:
         write_semantic_png(stage.place(f"semantic/{stem}.png"), labels, plane.facts, classes)
     if "instances" in formats:
@@ -273,6 +273,25 @@ def _write_others(
     if "yolo" in formats:
         write_yolo_seg(stage.place(f"yolo/labels/{stem}.txt"), labels, plane.facts, classes)
     return int(np.count_nonzero(np.unique(labels)))
+
+
+def _stem(name: str, plane: ImageLabels, taken: dict[str, tuple[str, str]]) -> str:
+    """Name of a label image's files without their endings.
+
+    Raises
+    ------
+    DataError
+        When another label image has that name already, also where only capitals or accents' encoding differ: not
+        every disk tells these apart.
+    """
+    stem = name.rpartition(".")[0] if "." in name.rpartition("/")[2][1:] else name
+    stem = f"{stem}_{_plain(plane.layer)}" if plane.layer else stem
+    mine = (name, plane.layer or "")
+    other = taken.setdefault(unicodedata.normalize("NFC", stem).casefold(), mine)
+    if other != mine:
+        first, second = (f"{image}' (layer '{layer})" if layer else image for image, layer in (other, mine))
+        raise DataError(f"'{first}' and '{second}' would both be written as '{stem}'; rename one of them.")
+    return stem
 
 
 def _plain(layer: str) -> str:

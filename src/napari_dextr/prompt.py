@@ -234,13 +234,14 @@ class Prompt:
 
     @property
     def bounds(self) -> Bounds | None:
-        """Box that the extreme, boundary and box marks enclose; None where clicks alone leave it open."""
-        corners = [points for points in (self.outline_points,) if len(points)]
-        if self.box_bounds is not None:
-            corners.append(np.reshape(self.box_bounds, (2, 2)))
-        if not corners:
+        """Box that extreme points or a box open, and boundary points widen; None where neither is there.
+
+        Boundary points alone leave it open: one click on the outline of a known object says nothing about its extent.
+        """
+        if not len(self.extreme_points) and self.box_bounds is None:
             return None
-        stacked = np.concatenate(corners)
+        corners = () if self.box_bounds is None else (np.reshape(self.box_bounds, (2, 2)),)
+        stacked = np.concatenate([self.outline_points, *corners])
         low, high = stacked.min(axis=0), stacked.max(axis=0)
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 

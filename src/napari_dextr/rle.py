@@ -107,6 +107,8 @@ def encode_runs(runs: Runs, shape: tuple[int, int]) -> dict[str, Any]:
     from pycocotools import mask as cocomask
 
     height, width = shape
+    if height * width >= _MOST_PIXELS:
+        raise DataError(f"An image of {height} x {width} pixels is larger than run lengths can be; cut it into tiles.")
     edges = runs.ravel()
     ends = edges if edges.size and edges[-1] == height * width else np.append(edges, height * width)
     counts = np.diff(ends, prepend=0)

@@ -156,3 +156,24 @@ def test_bad_settings_are_refused():
     ):
         with pytest.raises(error):
             AnnotateSettings(**wrong)
+
+
+@pytest.mark.parametrize("name", ["a.json", "out.json"])
+def test_the_review_list_never_takes_the_place_of_annotations(pack, model, name):
+    before = (pack / "a.json").read_bytes()
+    with pytest.raises(OutputError, match="another name for the review list"):
+        annotate_coco(pack / "a.json", pack / "images", pack / "out.json", model, review=pack / name)
+    assert (pack / "a.json").read_bytes() == before
+    assert not (pack / "out.json").exists()
+
+
+def test_what_json_does_not_know_in_an_entry_is_no_obstacle(pack, model):
+    """Python's own writer puts NaN into files; the masks must not be lost to it after hours of work."""
+    text = (pack / "a.json").read_text(encoding="utf-8")
+    content = json.loads(text)
+    content["annotations"][0]["iou_pred"] = float("nan")
+    (pack / "nan.json").write_text(json.dumps(content), encoding="utf-8")
+    annotate_coco(pack / "nan.json", pack / "images", pack / "out.json", model)
+    written = json.loads((pack / "out.json").read_text(encoding="utf-8"))
+    assert written["annotations"][0]["iou_pred"] is None
+    assert written["annotations"][0]["segmentation"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from napari_dextr.annotate import prompt_of
 from napari_dextr.annotate.work import Task, annotate_image
@@ -46,10 +47,36 @@ def test_a_missing_image_is_told_for_each_of_its_objects(dataset, pack, model):
     assert all("3.png" in result.problem and result.rle is None for result in results)
 
 
-def test_a_full_memory_is_told_too(dataset, pack, model, monkeypatch):
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), RuntimeError("can't allocate memory")])
+def test_batches_that_are_too_large_for_the_memory_are_halved(dataset, pack, model, monkeypatch, error):
+    real, sizes = model.segment_many, []
+
+    def narrow(image, prompts, *, batch):
+        sizes.append(batch)
+        if batch > 2:
+            raise error
+        return real(image, prompts, batch=batch)
+
+    monkeypatch.setattr(model, "segment_many", narrow)
+    results = annotate_image(model, str(pack / "images"), task(dataset, 2), "auto", 8)
+    assert sizes == [8, 4, 2]
+    assert all(result.rle is not None for result in results)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), MemoryError()])
+def test_a_memory_too_small_for_one_object_is_told(dataset, pack, model, monkeypatch, error):
     def fail(*_: object, **__: object) -> None:
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr(model, "segment_many", fail)
     results = annotate_image(model, str(pack / "images"), task(dataset, 2), "auto", 8)
-    assert all("could not be worked on (MemoryError)" in result.problem for result in results)
+    assert all("could not be worked on (there is not enough memory" in result.problem for result in results)
+
+
+def test_other_errors_of_the_network_are_not_hidden(dataset, pack, model, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(model, "segment_many", fail)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        annotate_image(model, str(pack / "images"), task(dataset, 2), "auto", 8)

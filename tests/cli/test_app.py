@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from napari_dextr.cli._app import console, percent, progress_bar, reflow, set_threads, write_json
+from napari_dextr.cli import _app
+from napari_dextr.cli._app import console, keep_apart, percent, progress_bar, reflow, set_threads, write_json
 from napari_dextr.errors import OutputError
 
 
@@ -129,3 +130,20 @@ def test_the_program_names_what_can_be_set(call):
     text = call("--help").stdout
     for word in ("NAPARI_DEXTR_CACHE", "NAPARI_DEXTR_MODELS", "exit code 2", "Plugins > napari DEXTR > Annotate"):
         assert word in text
+
+
+def test_results_never_replace_annotations_or_each_other(tmp_path):
+    (tmp_path / "a.json").write_text('{"images": [], "annotations": []}', encoding="utf-8")
+    with pytest.raises(OutputError, match="holds annotations"):
+        _app._check_json(tmp_path / "a.json")
+    with pytest.raises(OutputError, match="named twice"):
+        keep_apart(tmp_path / "m.png", None, tmp_path / "x" / ".." / "m.png")
+    keep_apart(tmp_path / "m.png", None, Path("-"), Path("-"), tmp_path / "n.png")
+
+
+def test_memory_of_a_processor_is_one_sentence_too(refused, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr("napari_dextr.demo.run_demo", full)
+    assert "not enough memory" in refused("demo")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -67,3 +68,13 @@ def test_the_names_of_commands_are_registered_once():
     names += [group.typer_instance.info.name for group in app.registered_groups]
     assert len(names) == len(set(names))
     assert set(COMMANDS) <= set(names)
+
+
+def test_letters_that_the_output_does_not_know_are_no_error(tmp_path):
+    """Windows gives a program that writes into a file an old code page."""
+    code = "import sys; from napari_dextr.cli import main; sys.argv = ['x', '--version']; "
+    code += "import napari_dextr; napari_dextr.__version__ = '1 \\u2192 2'; main()"
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"1 ? 2" in done.stdout

@@ -75,3 +75,9 @@ def test_every_kind_of_prompt_and_addition():
 def test_marks_that_say_nothing_are_refused(words, message):
     with pytest.raises(PromptError, match=message):
         parse(**words)
+
+
+@pytest.mark.parametrize("text", ["nan", "1,inf"])
+def test_numbers_are_finite(text):
+    with pytest.raises(PromptError, match="finite"):
+        parse_numbers(text, "--channels")

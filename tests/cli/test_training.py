@@ -10,7 +10,7 @@ from rich.console import Console
 
 from napari_dextr.cli._training import conclude, follow, keep_if_it_helps
 from napari_dextr.training.finetune import Outcome
-from napari_dextr.training.loop import Update
+from napari_dextr.training.update import Update
 from napari_dextr.training.verdict import Verdict
 
 HELPS = Verdict.of([0.6] * 8, [0.7, 0.72, 0.74, 0.7, 0.72, 0.74, 0.7, 0.72], range(8))

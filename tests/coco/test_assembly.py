@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from napari_dextr.coco.assembly import Spool, old_texts, to_json, write_document
+from napari_dextr.coco.assembly import Spool, finite, old_texts, to_json, write_document
 from napari_dextr.coco.previous import Previous
 from napari_dextr.errors import DataError, OutputError
 
@@ -61,3 +61,10 @@ class Full:
 
     def close(self):
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_json_does_not_know_becomes_null():
+    assert finite({"a": [1.5, float("nan"), {"b": float("-inf")}], "c": "NaN"}) == {
+        "a": [1.5, None, {"b": None}],
+        "c": "NaN",
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 
 import imageio.v3
 import numpy as np
@@ -18,7 +19,7 @@ from napari_dextr.coco import (
     relative_name,
     write_plane,
 )
-from napari_dextr.coco.images import check_file_name
+from napari_dextr.coco.images import check_file_name, check_there
 from napari_dextr.errors import DataError
 
 
@@ -137,3 +138,25 @@ def test_planes_are_written_as_they_are_or_as_they_look(tmp_path, plane, expecte
 def test_contrast_limits_decide_what_a_float_plane_looks_like(tmp_path):
     write_plane(tmp_path / "a.png", np.array([[0.0, 5.0], [10.0, 20.0]]), limits=(0, 10))
     assert imageio.v3.imread(tmp_path / "a.png").tolist() == [[0, 128], [255, 255]]
+
+
+@pytest.mark.parametrize(("on_disk", "in_file"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accents_are_found_however_they_are_spelled(tmp_path, on_disk, in_file):
+    """A Mac's file names take them apart."""
+    name = "zellkörper.png"
+    (tmp_path / unicodedata.normalize(on_disk, name)).write_bytes(b"x")
+    found = find_image(tmp_path, CocoImage(1, unicodedata.normalize(in_file, name), 4, 5))
+    assert found.read_bytes() == b"x"
+
+
+def test_a_plane_of_a_stack_counts_as_there(tmp_path):
+    tifffile.imwrite(tmp_path / "st.tif", np.zeros((3, 4, 6), np.uint16))
+    check_there(tmp_path, image("st_z0.png", napari_dextr={"source": "st.tif", "plane": [0]}))
+    with pytest.raises(DataError, match="check the images folder"):
+        check_there(tmp_path, image("st_z0.png", napari_dextr={"source": "other.tif", "plane": [0]}))
+
+
+def test_16_bits_stay_whatever_the_order_of_their_bytes(tmp_path):
+    plane = np.arange(20, dtype=">u2").reshape(4, 5) * 3000
+    write_plane(tmp_path / "a.png", plane)
+    np.testing.assert_array_equal(np.asarray(imageio.v3.imread(tmp_path / "a.png")), plane)

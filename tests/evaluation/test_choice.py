@@ -50,3 +50,11 @@ def test_crowds_and_objects_without_a_mask_are_left_out_and_missing_areas_counte
         del entry["area"]
     write_coco(tmp_path / "a.json", coco)
     assert ids(read_coco(tmp_path / "a.json"), least_area=100) == [4, 5, 7, 8]
+
+
+def test_an_area_of_0_is_counted_anew(pack, tmp_path):
+    content = json.loads((pack / "a.json").read_text(encoding="utf-8"))
+    for entry in content["annotations"]:
+        entry["area"] = 0
+    (tmp_path / "zero.json").write_text(json.dumps(content), encoding="utf-8")
+    assert ids(read_coco(tmp_path / "zero.json")) == list(range(1, 10))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 import struct
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -347,3 +348,9 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, network, value):
     path.write_bytes(save(state, metadata={"spec": SPEC.to_json()}))
     with pytest.raises(ModelError, match="'top.0.weight' are not finite"):
         read_checkpoint(path)
+
+
+def test_a_canvas_that_the_network_cannot_halve_is_refused_at_once(tmp_path, network):
+    write_checkpoint(tmp_path / "odd.safetensors", network, replace(SPEC, canvas=72))
+    with pytest.raises(ModelError, match="cannot be run"):
+        load_network(tmp_path / "odd.safetensors")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_dextr.errors import PromptError
 from napari_dextr.image import as_plane
 from napari_dextr.models.house import HousePipeline, normalise, working_bounds
 from napari_dextr.models.spec import ModelSpec
@@ -110,3 +111,25 @@ def test_the_best_scored_look_is_kept_and_the_larger_of_equals():
         pipeline.choose(torch.tensor([0.7, 0.66, 0.5, 0.4]), frames) == 1
     )  # a part scores a little better than the whole
     assert pipeline.choose(None, frames) == 3
+
+
+def test_a_boundary_click_on_an_earlier_mask_looks_at_both():
+    """It says nothing about the extent: taken for the box, it cut everything but itself off the object."""
+    mask = np.zeros((120, 110), bool)
+    mask[30:60, 20:70] = True
+    region = (slice(0, 120), slice(0, 110))
+    prompt = Prompt().with_mask(mask, region).with_boundary([(75, 40)])
+    assert prompt.bounds is None
+    assert working_bounds(prompt, (120, 110)) == ((30, 20, 75, 69),)
+
+
+def test_a_boundary_click_beside_an_inside_click_leaves_the_windows_open():
+    found = working_bounds(Prompt.clicks([(500, 500)]).with_boundary([(500, 560)]), (1000, 1000))
+    assert len(found) == 4
+    assert all(low <= 500 and high >= 560 for _, low, _, high in found)
+
+
+def test_an_empty_earlier_mask_and_nothing_else_is_refused():
+    empty = Prompt().with_mask(np.zeros((9, 9), bool), (slice(0, 9), slice(0, 9)))
+    with pytest.raises(PromptError, match="click the object"):
+        working_bounds(empty, (120, 110))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_by_default_the_fall_follows_the_rise():
     assert config.rate_at(4) < config.learning_rate
 
 
-@pytest.mark.parametrize("wrong", [{"steps": "many"}, {"canvases": 128}, {"corrections": 3}, {"canvases": [[128]]}])
+@pytest.mark.parametrize("wrong", [{"canvases": 128}, {"corrections": 3}, {"canvases": [[128]]}])
 def test_values_of_the_wrong_kind_are_one_sentence(wrong):
     with pytest.raises(DataError, match="wrong kind"):
         TrainConfig.from_mapping(wrong)
@@ -107,3 +108,21 @@ def test_settings_files_that_cannot_be_used_are_named(tmp_path, text, words):
         path.write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=rf"s\.toml.*{words}"):
         read_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"steps": "many"}, "steps is a whole number"), ({"batch": 4.5}, "batch is a whole number"),
+        ({"steps": math.inf}, "whole number"), ({"seed": -1}, "seed is a whole number from 0"),
+        ({"seed": 2**63}, "seed is a whole number from 0"), ({"openings": {"extreme": "a"}}, "wrong kind"),
+        ({"shares": {"a": -1}}, "shares holds shares"),
+    ],
+)  # fmt: skip
+def test_numbers_that_make_no_sense_are_one_sentence(wrong, words):
+    with pytest.raises(DataError, match=words):
+        TrainConfig.from_mapping(wrong)
+
+
+def test_whole_numbers_may_be_written_as_floats():
+    assert (TrainConfig(steps=2e3).steps, type(TrainConfig(steps=2e3).steps)) == (2000, int)

@@ -415,3 +415,49 @@ def test_from_scratch_needs_no_start_and_is_the_same_each_time(data):
     assert losses[0] == losses[1]
     assert runs[0].outcome.before == {}
     assert runs[0].outcome.verdict is None
+
+
+def test_a_run_that_is_over_is_not_that_of_other_settings(data, says):
+    says(True)
+    list(FineTuning(plan(data)).run())
+    before = (data / "run" / "best.safetensors").read_bytes()
+    with pytest.raises(DataError, match=r"is over; its model was made with learning_rate .*Choose another run folder"):
+        list(FineTuning(plan(data, settings={**QUICK, "learning_rate": 0.02})).run())
+    assert (data / "run" / "best.safetensors").read_bytes() == before
+    assert [update.step for update in FineTuning(plan(data, settings={**QUICK, "steps": 6})).run()] == [5, 6]
+
+
+def test_where_nothing_speaks_for_it_any_more_an_earlier_model_is_taken_back(data, says):
+    says(True)
+    settings = {"settings": QUICK, "hold_out": None, "folds": 2}
+    list(FineTuning(plan(data, **settings)).run())
+    assert not same_weights(data / "run", data / "start.safetensors")
+    says(False, gain=-0.01)
+    list(FineTuning(plan(data, **{**settings, "settings": {**QUICK, "steps": 5}})).run())
+    assert same_weights(data / "run", data / "start.safetensors")
+
+
+def test_a_stop_before_the_first_step_on_all_objects_makes_no_model(data, says):
+    says(True)
+    tuning = FineTuning(plan(data, hold_out=None, folds=2))
+    for update in tuning.run():
+        if update.step == 8:  # the last step of the rounds
+            tuning.stop()
+    assert tuning.outcome.ended == "stopped"
+    assert tuning.outcome.tuned is None
+    assert not (data / "run" / "tuned.safetensors").exists()
+    assert read_outcome(data / "run") is None
+
+
+def test_objects_that_cannot_be_read_any_more_are_told(data):
+    updates = FineTuning(plan(data)).run()
+    next(updates)
+    updates.close()
+    (data / "run" / "data.json").write_text("{", encoding="utf-8")
+    with pytest.raises(DataError, match="choose another run folder"):
+        list(FineTuning(plan(data)).run())
+
+
+def test_a_seed_that_is_none_is_refused_before_anything_is_written(data):
+    with pytest.raises(DataError, match="seed"):
+        list(FineTuning(plan(data, settings={**QUICK, "seed": "abc"})).run())

@@ -25,17 +25,19 @@ def make(folder, name, started, steps=()):
     return path
 
 
-def test_runs_without_an_outcome_are_listed_newest_first(tmp_path):
+def test_runs_are_listed_newest_first_and_those_nobody_looked_at_too(tmp_path):
     make(tmp_path, "old", "2026-01-01T10:00:00+00:00", (1, 2, 3))
     new = make(tmp_path, "new", "2026-02-01T12:00:00+02:00")
     over = make(tmp_path, "over", "2026-03-01T10:00:00+00:00")
-    (over / "outcome.json").write_text("{}", encoding="utf-8")
+    (over / outcome.OUTCOME).write_text("{}", encoding="utf-8")
     for name, content in (("broken", "{"), ("odd", '{"started": 3}')):
         (tmp_path / name).mkdir()
         (tmp_path / name / "plan.json").write_text(content, encoding="utf-8")
     found = unfinished_runs(tmp_path)
-    assert [(run.name, run.step, run.steps, run.busy) for run in found] == [("new", 0, 0, False), ("old", 3, 40, False)]
-    assert (found[0].path, found[0].started.hour) == (new, 10)
+    assert [(run.name, run.step, run.steps, run.busy) for run in found] == [
+        ("over", 0, 0, False), ("new", 0, 0, False), ("old", 3, 40, False),
+    ]  # fmt: skip
+    assert (found[1].path, found[1].started.hour) == (new, 10)
     assert unfinished_runs(tmp_path / "none") == ()
 
 
@@ -79,7 +81,6 @@ def test_the_names_are_those_of_the_modules_that_write_them():
     from napari_dextr.training import finetune_runs as runs
 
     assert finetune_plan.PLAN == runs._PLAN
-    assert outcome.OUTCOME == runs._OUTCOME
     assert (run_folder.CONFIG, run_folder.METRICS) == (runs._CONFIG, runs._METRICS)
 
 

@@ -119,3 +119,32 @@ def test_on_another_device_it_goes_on_with_the_same_state(store):
     moved.to(CPU)
     assert taught.learn(batch_of(store), 1).loss == moved.learn(batch_of(store), 1).loss
     assert not moved.scaler.is_enabled()
+
+
+def test_a_changed_decay_is_used_after_a_resume(store):
+    one = learner(weight_decay=0.02)
+    one.learn(batch_of(store), 0)
+    other = learner(weight_decay=0.5)
+    other.restore(one.state())
+    assert sorted({group["weight_decay"] for group in other.optimizer.param_groups}) == [0.0, 0.5]
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": "muon"}, {"frozen": "early"}])
+def test_settings_that_a_checkpoint_depends_on_are_named(changes):
+    state = learner().state()
+    assert learner().differs(state) == ""
+    (name,) = changes
+    assert learner(**changes).differs(state) == f"{name} '{getattr(learner().config, name)}'"
+
+
+def test_a_step_that_memory_was_not_enough_for_can_be_done_again(store):
+    """A scaler of gradients refuses to divide those of one step twice."""
+    one = learner()
+    one.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    loss = next(one.network.parameters()).square().sum()
+    one.scaler.scale(loss).backward()
+    one.scaler.unscale_(one.optimizer)
+    one.start_over()
+    assert all(weight.grad is None for weight in one.network.parameters())
+    one.learn(batch_of(store), 0)
+    assert one.scaler.get_scale() == 8.0

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from napari_dextr.models.backbone import BackboneNet
 from napari_dextr.training.muon import Muon, orthogonalised
 
 
@@ -106,3 +107,17 @@ def test_a_restored_state_goes_on_as_before():
     learn(other, resumed, 3)
     for one, two in zip(network.parameters(), other.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_large"])
+def test_of_an_encoder_of_torchvision_the_same_are_orthogonalised(name):
+    """Its heads are registered before it, and depthwise kernels are no directions of one matrix."""
+    pytest.importorskip("torchvision")
+    network = BackboneNet(name, decoder=8, pools=(1, 2))
+    groups = {id(p): group["orthogonal"] for group in Muon(network, 1e-3).param_groups for p in group["params"]}
+    first = next(part for part in network.stages.modules() if isinstance(part, nn.Conv2d))
+    assert not groups[id(first.weight)]
+    depthwise = [part for part in network.modules() if isinstance(part, nn.Conv2d) and part.groups > 1]
+    assert bool(depthwise) == name.startswith("mobilenet")
+    assert not any(groups[id(part.weight)] for part in depthwise)
+    assert groups[id(network.pyramid.contexts[0].weight)]

@@ -103,3 +103,22 @@ def test_a_validation_without_room_is_done_in_smaller_parts(tmp_path, store, mon
     assert sizes == [32, 16]
     assert update.validation
     assert update.notices
+
+
+def test_a_processor_without_memory_is_one_sentence(tmp_path, store, monkeypatch):
+    def learn(learner, batch, step, asked=False):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(Learner, "learn", learn)
+    with pytest.raises(ModelError, match="not enough memory"):
+        list(make_trainer(tmp_path, store, batch=8, steps=2).train())
+
+
+def test_batches_are_small_only_on_the_device_that_was_full(tmp_path, store):
+    trainer = make_trainer(tmp_path, store, batch=16, steps=1)
+    trainer._room.shrunk = 4
+    list(trainer.train())
+    assert make_trainer(tmp_path, store, batch=16, steps=2)._room.shrunk == 4
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    torch.save({**state, "shrunk_on": "cuda"}, tmp_path / "last.pt")
+    assert make_trainer(tmp_path, store, batch=16, steps=2)._room.shrunk == 1

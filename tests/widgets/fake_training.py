@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_dextr.models.catalogue import EMBEDDED_FILE
 from napari_dextr.training.finetune import Outcome
-from napari_dextr.training.loop import Update
+from napari_dextr.training.update import Update
 from napari_dextr.training.verdict import Verdict
 from napari_dextr.widgets.model_box import ModelBox
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from napari_dextr.widgets import fine_tune_job
 from napari_dextr.widgets.fine_tune import FineTuneWidget
 from napari_dextr.widgets.fine_tune_job import FineTuneJob
 
-from .fake_training import NO_HELP, STEPS, Annotate, Stage, fill, runs, update
+from .fake_training import NO_HELP, STEPS, Annotate, FakeTuning, Stage, fill, runs, update
 
 
 class Made:
@@ -127,6 +128,40 @@ def test_export(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         made.widget.result.export.click()
         assert made.widget.result.verdict.kind == kind
     assert (tmp_path / "out.safetensors").is_file()
+
+
+def test_an_export_replaces_no_file_that_nobody_was_asked_about(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dialog asks about the name as it was typed, which has no ending yet."""
+    from qtpy.QtWidgets import QFileDialog
+
+    made.run()
+    (tmp_path / "cells v1.safetensors").write_text("precious", encoding="utf-8")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "cells v1"), ""))
+    made.widget.result.export.click()
+    assert made.widget.result.verdict.kind == "error"
+    assert (tmp_path / "cells v1.safetensors").read_text(encoding="utf-8") == "precious"
+
+
+def test_stopping_before_there_is_a_model_leaves_a_training_to_be_resumed(
+    made: Made, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = FakeTuning.run
+
+    def run(tuning: FakeTuning) -> Iterator[Any]:
+        yield from real(tuning)
+        assert tuning.outcome is not None
+        tuning.outcome = replace(tuning.outcome, tuned=None, verdict=None)
+
+    monkeypatch.setattr(FakeTuning, "run", run)
+    made.run(hold_at=2)
+    made.widget.progress.stop.click()
+    made.stage.gate.set()
+    made.ended()
+    assert made.page == "setup"
+    assert "can be resumed" in made.widget.message.text.text()
+    assert len(runs(library)) == 1
 
 
 def test_pausing_and_stopping(made: Made) -> None:

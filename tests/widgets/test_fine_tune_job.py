@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,14 @@ from napari.components import ViewerModel
 
 from napari_dextr.errors import DextrError, OutputError
 from napari_dextr.models.own import own_models
+from napari_dextr.training.finetune import FineTunePlan
 from napari_dextr.widgets import fine_tune_job
 from napari_dextr.widgets.fine_tune_form import Choices
 from napari_dextr.widgets.fine_tune_job import FineTuneJob
 from napari_dextr.widgets.fine_tune_sources import COCO, AnnotationFile, Wanted
 from napari_dextr.widgets.fine_tune_work import Ended
 
-from .fake_training import HELPS, NO_HELP, Stage, fill, runs
+from .fake_training import HELPS, NO_HELP, FakeTuning, Stage, fill, runs
 
 
 @pytest.fixture
@@ -277,3 +279,55 @@ def test_what_cannot_be_resumed_says_so(job: FineTuneJob, qtbot: Any, tmp_path: 
 def test_sentence_of() -> None:
     assert fine_tune_job.sentence_of(DextrError("Do this.")) == "Do this."
     assert "please report" in fine_tune_job.sentence_of(RuntimeError("x"))
+
+
+def test_a_resumed_training_is_never_cancelled_without_a_question(
+    job: FineTuneJob, viewer: ViewerModel, stage: Stage, library: Path, qtbot: Any
+) -> None:
+    """Hours may lie behind it, whenever it was resumed."""
+    stage.hold_at = 1
+    job._begin(lambda: FineTunePlan(None, library.parent / "runs" / "old"), fresh=False)
+    qtbot.waitUntil(stage.reached.is_set)
+    assert job.would_lose >= fine_tune_job._WORTH_ASKING
+    stage.gate.set()
+    with qtbot.waitSignal(job.done):
+        pass
+
+
+def test_closing_wakes_a_training_that_was_paused_before_it_began(
+    job: FineTuneJob, viewer: ViewerModel, stage: Stage, qtbot: Any
+) -> None:
+    ready = threading.Event()
+
+    def planned() -> FineTunePlan:
+        assert ready.wait(60)
+        return FineTunePlan(None, Path("nowhere"))
+
+    job._begin(planned, fresh=False)
+    order = job._order
+    assert order is not None
+    job.pause()
+    job.close()
+    assert not order.paused
+    ready.set()
+
+
+def test_cancelling_while_objects_judge_keeps_nothing(
+    job: FineTuneJob, viewer: ViewerModel, stage: Stage, library: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judging, judged = threading.Event(), threading.Event()
+    real = FakeTuning.run
+
+    def run(tuning: FakeTuning) -> Iterator[Any]:
+        yield from real(tuning)
+        judging.set()
+        assert judged.wait(60)
+
+    monkeypatch.setattr(FakeTuning, "run", run)
+    job.start(wanted(viewer), CHOICES)
+    qtbot.waitUntil(judging.is_set)
+    with qtbot.waitSignal(job.cancelled):
+        job.cancel()
+        judged.set()
+    assert own_models() == ()
+    assert runs(library) == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from napari_dextr.training.loop import Update
+from napari_dextr.training.update import Update
 from napari_dextr.widgets.fine_tune_progress import ProgressPanel, figures, mean_iou
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..coco import CocoDataset, CocoObject, read_coco
-from ..coco.assembly import to_json, write_document
+from ..coco.assembly import finite, to_json, write_document
 from ..coco.document import LISTS, read_text, take_apart
 from ..coco.labels import SegmentationForm, check_form, segment
 from ..errors import DataError, OutputError, PromptError
@@ -20,7 +20,7 @@ from ..objects import NAMESPACE, Mark, ObjectFacts
 from ..rle import decode_runs
 from .journal import Journal
 from .prompts import PROMPTS
-from .review import ReviewRow, sort_for_review, write_review
+from .review import ReviewRow, review_beside, sort_for_review, write_review
 from .work import ObjectResult, Task, annotate_image
 
 if TYPE_CHECKING:
@@ -139,9 +139,9 @@ def annotate_coco(
     """
     settings = settings or AnnotateSettings()
     source, out, folder = Path(source), Path(out), Path(images)
-    review = Path(review) if review is not None else out.with_suffix(".review.csv")
+    review = Path(review) if review is not None else review_beside(out)
     dataset = read_coco(source)
-    _check_places(source, folder, out)
+    _check_places(source, folder, out, review)
     tasks = _plan(dataset, settings)
     total = sum(len(task.objects) for task in tasks)
     if not total:
@@ -175,7 +175,7 @@ def annotate_coco(
     return AnnotateReport(out, review, total, masks, resumed, len(dataset.objects) - total, rows, problems)
 
 
-def _check_places(source: Path, folder: Path, out: Path) -> None:
+def _check_places(source: Path, folder: Path, out: Path, review: Path) -> None:
     """Refuse what cannot work before the work is done."""
     if not folder.is_dir():
         raise DataError(f"'{folder}' is not a folder; give the folder of the images.")
@@ -183,6 +183,8 @@ def _check_places(source: Path, folder: Path, out: Path) -> None:
         raise OutputError(f"'{out}' cannot be written: give the name of a file in a folder that exists.")
     if out.exists() and out.samefile(source):
         raise OutputError(f"'{out}' is the file that is read; choose another name for the result.")
+    if os.path.realpath(review) in (os.path.realpath(source), os.path.realpath(out)):
+        raise OutputError(f"'{review}' holds annotations; choose another name for the review list.")
 
 
 def _plan(dataset: CocoDataset, settings: AnnotateSettings) -> list[Task]:
@@ -236,6 +238,7 @@ def _entry(value: dict[str, Any], result: ObjectResult, model: Segmenter, settin
         model=model.spec.name,
         model_hash=model.model_hash,
     )
+    value = finite(value)
     before = value.get(NAMESPACE)
     record = {**(before if isinstance(before, dict) else {}), **json.loads(to_json(facts.to_json()))}
     return to_json({**value, "segmentation": outline, **measures, "iscrowd": 0, NAMESPACE: record})

@@ -56,6 +56,11 @@ def sort_for_review(rows: Iterable[ReviewRow]) -> list[ReviewRow]:
     )
 
 
+def review_beside(out: Path) -> Path:
+    """Where the review list of a file of masks goes unless told."""
+    return out.with_suffix(".review.csv")
+
+
 def check_review_path(path: str | os.PathLike[str]) -> Path:
     """The path, if a review list may be written there; raises `OutputError`."""
     file = Path(path)

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..coco import CocoImage, CocoObject, open_annotated
 from ..errors import DextrError
+from ..memory import is_full
 from ..rle import encode, measure
 from .prompts import prompt_of
 
 if TYPE_CHECKING:
+    from ..prompt import Prompt
+    from ..segmentation import Segmentation
     from ..segmenter import Segmenter
 
 
@@ -76,6 +79,19 @@ def annotate_image(model: Segmenter, folder: str, task: Task, prompt: str, batch
         return [ObjectResult(obj.id, problem=reason) for obj in task.objects]
 
 
+def _answers(model: Segmenter, image: Any, prompts: Sequence[Prompt], batch: int) -> list[Segmentation | DextrError]:
+    """As `Segmenter.segment_many`; where memory is not enough for a batch, in smaller ones."""
+    while True:
+        try:
+            return model.segment_many(image, prompts, batch=batch)
+        except (RuntimeError, MemoryError) as error:
+            if not is_full(error):
+                raise
+            if batch == 1:
+                raise MemoryError("there is not enough memory; close other programs, or take --device cpu") from error
+            batch //= 2
+
+
 def _segment(model: Segmenter, image: Any, objects: Sequence[CocoObject], kind: str, batch: int) -> list[ObjectResult]:
     results: dict[int, ObjectResult] = {}
     prompts = {}
@@ -84,7 +100,7 @@ def _segment(model: Segmenter, image: Any, objects: Sequence[CocoObject], kind: 
             prompts[obj.id] = prompt_of(obj, kind, model.spec.marks)
         except DextrError as error:
             results[obj.id] = ObjectResult(obj.id, problem=f"Object {obj.id}: {error}")
-    answers = model.segment_many(image, list(prompts.values()), batch=batch)
+    answers = _answers(model, image, list(prompts.values()), batch)
     for (number, prompt), answer in zip(prompts.items(), answers, strict=True):
         if isinstance(answer, DextrError):
             results[number] = ObjectResult(number, problem=f"Object {number}: {answer}")
@@ -93,7 +109,11 @@ def _segment(model: Segmenter, image: Any, objects: Sequence[CocoObject], kind: 
             results[number] = ObjectResult(number, problem=f"Object {number}: the model found no pixel of it.")
             continue
         rows, cols = answer.region
-        rle = encode(answer.mask, corner=(rows.start, cols.start), shape=answer.shape)
+        try:
+            rle = encode(answer.mask, corner=(rows.start, cols.start), shape=answer.shape)
+        except DextrError as error:
+            results[number] = ObjectResult(number, problem=f"Object {number}: {error}")
+            continue
         measures = measure(rle)
         points = [
             [name, float(row), float(col)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import typer
 
 from ..threads import wait_politely
@@ -33,4 +36,7 @@ app.command(cls=JsonCommand)(bench)
 def main() -> None:
     """Entry point of the console script."""
     wait_politely()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # an arrow must not end a training where output is in an old code page
+            stream.reconfigure(errors="replace")
     app(prog_name="napari-dextr")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
@@ -15,6 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ..errors import DextrError, OutputError
+from ..memory import is_full
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,7 +63,14 @@ ThreadsOption = Annotated[
 
 
 def _check_json(json_file: Path | None) -> Path | None:
-    """Refuse a file that cannot be written before the work is done, not after it."""
+    """Refuse a file that cannot be written, or should not be, before the work is done, not after it."""
+    from ..coco.document import looks_like_coco
+
+    if json_file is not None and json_file.is_file() and looks_like_coco(json_file):
+        raise OutputError(
+            f"'{json_file}' holds annotations, and --json would replace it by the results; give another name, or put "
+            "--json last, by itself."
+        )
     if json_file not in (None, _STDOUT) and (json_file.is_dir() or not json_file.parent.is_dir()):
         raise OutputError(f"'{json_file}' cannot be written: give the name of a file in a folder that exists.")
     return json_file
@@ -100,7 +109,9 @@ class DextrGroup(TyperGroup):
             return super().invoke(ctx)
         except DextrError as error:
             message = str(error)
-        except MemoryError:
+        except (MemoryError, RuntimeError) as error:  # typer's own end of a command is a RuntimeError, too
+            if not is_full(error):
+                raise
             message = "There is not enough memory for this; close other programs or take a smaller image."
         except OSError as error:  # a full disk under a temporary folder, a vanished network drive
             if error.errno in (None, errno.EPIPE):  # typer ends quietly where the reader of a pipe has gone
@@ -188,6 +199,29 @@ def console(json_file: Path | None) -> Console:
     from rich.console import Console
 
     return Console(quiet=json_file == _STDOUT)
+
+
+def keep_apart(*files: Path | None) -> None:
+    """Refuse to write one result over another, or over what is read, before the work is done.
+
+    Parameters
+    ----------
+    *files : path or None
+        Everything that a command reads and writes.
+
+    Raises
+    ------
+    OutputError
+        If two are one file.
+    """
+    seen = set()
+    for file in files:
+        if file is None or file == _STDOUT:
+            continue
+        place = os.path.normcase(os.path.realpath(file))
+        if place in seen:
+            raise OutputError(f"'{file}' is named twice; give every result a file of its own.")
+        seen.add(place)
 
 
 def write_json(json_file: Path | None, results: Mapping[str, Any]) -> None:

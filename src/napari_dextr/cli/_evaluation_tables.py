@@ -19,8 +19,10 @@ _HEADINGS = {"quadrilateral": "quadri-\nlateral", "tilted ellipse": "tilted\nell
 
 def show(screen: Console, evaluation: Evaluation) -> None:
     """Print the tables of one data set; those without content are left out."""
+    from rich.markup import escape
+
     many = f"{evaluation.objects} objects on {evaluation.images} images of {evaluation.dataset}"
-    screen.print(f"\n[bold]{evaluation.model['name']}[/bold]: {many}", soft_wrap=True)
+    screen.print(f"\n[bold]{escape(str(evaluation.model['name']))}[/bold]: {escape(many)}", soft_wrap=True)
     tables = (_first_masks, _baselines, _corrections, _counts, _scores, _turns)
     for table in filter(None, (make(evaluation) for make in tables)):
         title, table.title = table.title, None  # a title of the table's own is broken to the width of its columns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from ..errors import PromptError
@@ -43,6 +44,8 @@ def parse_numbers(text: str, option: str, count: int | None = None) -> list[floa
         raise PromptError(f"{option} must be numbers with commas between them, but is '{text}'.") from None
     if count is not None and len(numbers) != count:
         raise PromptError(f"{option} must be {count} numbers with commas between them, but is '{text}'.")
+    if not all(map(math.isfinite, numbers)):
+        raise PromptError(f"{option} must be finite numbers, but is '{text}'.")
     return numbers
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..training.finetune import Outcome
-    from ..training.loop import Update
+    from ..training.update import Update
 
 _ECHO = 1.0  # seconds in which torchrun passes on the signal that the terminal has sent already
 

@@ -17,6 +17,7 @@ from ._app import (
     PrecisionOption,
     ThreadsOption,
     console,
+    keep_apart,
     open_model,
     progress_bar,
     write_json,
@@ -94,11 +95,12 @@ def annotate(
         napari-dextr annotate boxes.json --images /data/photos -o masks.json --cluster tcp://node1:8786
     """
     from ..annotate import AnnotateSettings, annotate_coco
-    from ..annotate.review import check_review_path
+    from ..annotate.review import check_review_path, review_beside
 
     settings = AnnotateSettings(prompt.value, keep_masks, segmentation.value, batch)
     if review is not None:
         check_review_path(review)
+    keep_apart(annotations, output, review or review_beside(output), json_file)
     segmenter = open_model(model, device, precision, threads)
     with progress_bar("Segmenting") as progress:
         if cluster is None:
@@ -124,7 +126,7 @@ def annotate(
                 )
     screen = console(json_file)
     for line in _lines(report):
-        screen.print(line, soft_wrap=True)
+        screen.print(line, markup=False, soft_wrap=True)
     write_json(json_file, report.to_json())
 
 

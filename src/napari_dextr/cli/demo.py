@@ -60,5 +60,5 @@ def demo(
         f"Pictures, labels and COCO annotations are in [bold]{report.folder.resolve()}[/bold]:", soft_wrap=True
     )
     for file in report.files:
-        screen.print(f"  {file.name}", soft_wrap=True)
+        screen.print(f"  {file.name}", markup=False, soft_wrap=True)
     write_json(json_file, report.to_json())

@@ -18,6 +18,7 @@ from ._app import (
     PrecisionOption,
     ThreadsOption,
     console,
+    keep_apart,
     open_model,
     progress_bar,
     write_json,
@@ -129,6 +130,7 @@ def evaluate(
     from ..evaluation import evaluate as run
     from ..evaluation.plot import write_plot
 
+    keep_apart(*dict.fromkeys(annotations), plot, json_file)
     every = prompt.strip() == "all"
     settings = Settings(
         prompts=("extreme",) if every else _names(prompt),
@@ -164,7 +166,7 @@ def evaluate(
     write_json(json_file, document)
     if plot is not None:
         write_plot(evaluations, plot)
-        screen.print(f"The picture is in {plot}.", soft_wrap=True)
+        screen.print(f"The picture is in {plot}.", markup=False, soft_wrap=True)
 
 
 def _names(text: str) -> tuple[str, ...]:

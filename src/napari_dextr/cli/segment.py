@@ -19,6 +19,7 @@ from ._app import (
     PrecisionOption,
     ThreadsOption,
     console,
+    keep_apart,
     open_model,
     write_json,
 )
@@ -88,6 +89,7 @@ def segment(
     chosen = None if channels is None else [int(number) for number in parse_numbers(channels, "--channels")]
     shown = None if limits is None else tuple(parse_numbers(limits, "--limits", 2))
     check_mask_path(output)
+    keep_apart(output, json_file)
     if output.exists() and image.exists() and output.samefile(image):
         raise OutputError(f"'{output}' is the image itself; choose another name for the mask.")
     plane = open_image(image)
@@ -114,5 +116,6 @@ def segment(
         "precision": segmenter.precision,
     }
     guess = "" if score is None else f", estimated IoU {score:.2f}"
-    console(json_file).print(f"{output}: {area} pixels{guess} ({result.seconds * 1e3:.0f} ms, {result.model})")
+    told = f"{output}: {area} pixels{guess} ({result.seconds * 1e3:.0f} ms, {result.model})"
+    console(json_file).print(told, markup=False)
     write_json(json_file, facts)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import DataError
+from ..models.naming import check_name
 from ._app import Device, DeviceOption, JsonOption, ThreadsOption, console, set_threads, write_json
 from ._training import conclude, follow, keep_if_it_helps
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _DATA = "Data"
 _SETTINGS = "Settings (by default those that suit the start)"
 _RECIPE = "By a recipe"
+_LEAST_AREA = 60  # pixels
 
 
 class Arithmetic(str, Enum):
@@ -88,8 +90,14 @@ def train(
         ),
     ] = None,
     least_area: Annotated[
-        int, typer.Option(min=1, help="Leave out objects of fewer pixels.", rich_help_panel=_DATA)
-    ] = 60,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Leave out objects of fewer pixels.",
+            rich_help_panel=_DATA,
+            show_default=str(_LEAST_AREA),
+        ),
+    ] = None,
     skip_unreadable: Annotated[
         bool,
         typer.Option("--skip-unreadable", help="Leave out images that are missing or broken.", rich_help_panel=_DATA),
@@ -103,8 +111,12 @@ def train(
         ),
     ] = None,
     preset: Annotated[
-        Preset, typer.Option(help="quick: some minutes on a processor; thorough: several times as long.")
-    ] = Preset.quick,
+        Preset | None,
+        typer.Option(
+            help="quick: some minutes on a processor; thorough: several times as long.",
+            show_default=Preset.quick.value,
+        ),
+    ] = None,
     keep: Annotated[
         str | None,
         typer.Option(
@@ -133,7 +145,8 @@ def train(
         ),
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Samples a step.", rich_help_panel=_SETTINGS, show_default=False)
+        int | None,
+        typer.Option(min=1, help="Samples a step, at least 4.", rich_help_panel=_SETTINGS, show_default=False),
     ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="At its highest.", rich_help_panel=_SETTINGS, show_default=False)
@@ -166,7 +179,7 @@ def train(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="Of all that is drawn at random.", rich_help_panel=_SETTINGS, show_default=False),
+        typer.Option(min=0, help="Of all that is drawn at random.", rich_help_panel=_SETTINGS, show_default=False),
     ] = None,
     precision: Annotated[
         Arithmetic, typer.Option(help="auto takes the fastest that the device does well.", rich_help_panel=_SETTINGS)
@@ -219,6 +232,9 @@ def train(
     }
     chosen = {name: value for name, value in flags.items() if value is not None}
     data_options = images or validation or validation_images or hold_out is not None or config or upright
+    data_options = data_options or least_area is not None or skip_unreadable or preset is not None
+    if keep is not None:
+        check_name(keep)  # before the training, not after it
     if resume is not None:
         if annotations or data or recipe or out or initial or data_options or chosen:
             raise DataError("A run that goes on has its own data and settings; give only --device or --keep with it.")
@@ -255,19 +271,18 @@ def train(
         settings = {} if config is None else read_settings(config)
         if settings.get("turning"):
             settings["turning"] = (GROUP,)  # the one group there is, whatever the file calls it
-        judge = None
+        judge, least = None, least_area or _LEAST_AREA
         if validation is not None:
             folder = validation_images or images or validation.parent
-            judge = CocoSource(validation, folder, least_area, skip_unreadable=skip_unreadable)
+            judge = CocoSource(validation, folder, least, skip_unreadable=skip_unreadable)
         elif validation_images is not None:
             raise DataError("Images to validate on need their annotations as well: give --validation COCO.json.")
         if judge is not None and hold_out:
             raise DataError("Give validation objects or a share to hold out, not both.")
-        source = CocoSource(annotations, images or annotations.parent, least_area, skip_unreadable=skip_unreadable)
+        source = CocoSource(annotations, images or annotations.parent, least, skip_unreadable=skip_unreadable)
         settings.update(chosen)
-        plan = FineTunePlan(
-            source, out, initial or "embedded", judge, hold_out, settings, device.value, preset=preset.value
-        )
+        wanted = (preset or Preset.quick).value
+        plan = FineTunePlan(source, out, initial or "embedded", judge, hold_out, settings, device.value, preset=wanted)
         _tune(plan, keep, world, screen, json_file)
     finally:
         world.leave()

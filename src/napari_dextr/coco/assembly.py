@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import tempfile
 from array import array
@@ -79,6 +80,15 @@ def to_json(value: Any) -> str:
         return json.dumps(value, allow_nan=False, default=_plain)
     except (TypeError, ValueError) as error:
         raise DataError(f"The annotations hold a value that JSON cannot keep ({error}).") from None
+
+
+def finite(value: Any) -> Any:
+    """An entry of somebody else with None for what JSON does not know: NaN and infinity, which Python writes freely."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def old_texts(

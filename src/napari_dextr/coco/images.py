@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,12 @@ def find_image(folder: str | os.PathLike[str], image: CocoImage) -> Path:
     if path is None:
         raise MissingImageError(f"The image '{image.file_name}' is not in '{folder}'; check the images folder.")
     return path
+
+
+def check_there(folder: str | os.PathLike[str], image: CocoImage) -> None:
+    """Raise what `open_annotated` would where an image is missing, without opening it."""
+    if image.source is None or _find(folder, image.file_name) is not None or _find(folder, image.source) is None:
+        find_image(folder, image)
 
 
 def open_annotated(folder: str | os.PathLike[str], image: CocoImage) -> Any:
@@ -152,6 +159,7 @@ def write_plane(path: str | os.PathLike[str], plane: npt.ArrayLike, limits: tupl
     from ..mask_file import write_image
 
     pixels = np.asarray(plane)
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)  # Pillow takes the machine's order only
     grey = pixels.ndim == 2 and pixels.dtype in (np.uint8, np.uint16)
     colour = pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8
     if not (grey or colour):
@@ -165,7 +173,10 @@ def write_plane(path: str | os.PathLike[str], plane: npt.ArrayLike, limits: tupl
 def _find(folder: str | os.PathLike[str], file_name: str) -> Path | None:
     name = check_file_name(file_name)
     root = Path(os.path.realpath(folder))
-    for candidate in dict.fromkeys((name, name.rsplit("/", 1)[-1])):
+    # a Mac takes accents apart where others do not; a name may have come from either
+    forms = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    names = [name, *forms]
+    for candidate in dict.fromkeys([*names, *(each.rsplit("/", 1)[-1] for each in names)]):
         path = Path(folder) / candidate
         if not path.exists():
             continue

@@ -14,7 +14,7 @@ from ..errors import DataError
 from ..files import atomic_write
 from ..objects import NAMESPACE, ObjectClass, ObjectFacts
 from ..rle import Runs, decode_runs, label_runs
-from .assembly import Spool, old_texts, to_json, write_document
+from .assembly import Spool, finite, old_texts, to_json, write_document
 from .categories import UNCLASSIFIED, Categories
 from .dataset import facts_of
 from .document import LISTS
@@ -273,7 +273,7 @@ class CocoWriter:
         else:
             self._matched.add(index)
             if entry != old:
-                self._replaced[index] = self._spool.add(entry)
+                self._replaced[index] = self._spool.add(finite(entry))
         self._objects += 1
         self._polygons += isinstance(entry["segmentation"], list)
         self._by_class[title] = self._by_class.get(title, 0) + 1
@@ -281,7 +281,8 @@ class CocoWriter:
 
     def _find(self, label: int, image_id: int, plane: ImageLabels, facts: ObjectFacts) -> int | None:
         """Index of the object in the old file."""
-        index = self._old.ids.get(plane.ids.get(label, -1))
+        known = plane.ids.get(label)
+        index = None if known is None else self._old.ids.get(known)
         if index is not None and self._old.image_ids[index] == image_id and index not in self._matched:
             return index
         index = self._old.keys.get((image_id, plane.layer, facts.author or self._author or "", label))

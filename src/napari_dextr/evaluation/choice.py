@@ -44,6 +44,9 @@ def _draw(objects: list[CocoObject], count: int | None, rng: np.random.Generator
 
 def _area(dataset: CocoDataset, obj: CocoObject) -> float:
     area = obj.extra.get("area")
-    if isinstance(area, (int, float)) and not isinstance(area, bool):
+    if isinstance(area, (int, float)) and not isinstance(area, bool) and area >= 1:  # some tools write 0 for unknown
         return float(area)
-    return float(np.count_nonzero(dataset.mask(obj)))
+    try:
+        return float(np.count_nonzero(dataset.mask(obj)))
+    except DataError:  # of a mask that cannot be understood
+        return 0.0

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..coco import CocoDataset, CocoImage, CocoObject, find_image, open_annotated
+from ..coco import CocoDataset, CocoImage, CocoObject, open_annotated
+from ..coco.images import check_there
 from ..errors import DataError, PromptError, UnsupportedMarkError
 from ..models.registry import models_taking
 from .choice import choose_objects
@@ -61,7 +62,7 @@ def evaluate(
         _check_marks(model, prompt)
     chosen = choose_objects(dataset, settings)
     for image, _ in chosen:
-        find_image(images, image)  # a missing one is told now, not after an hour
+        check_there(images, image)  # a missing one is told now, not after an hour
     study = _Study(model, dataset, images, settings, progress, sum(len(objects) for _, objects in chosen))
     found = [record for records in _in_turn(study, chosen, max(1, workers)) for record in records]
     if not found:
@@ -117,7 +118,8 @@ class _Study:
         """All chosen objects of one image."""
         entry, objects = work
         image = open_annotated(self.images, entry)
-        pixels = np.asarray(image) if self.settings.turns else None
+        finest = image[0] if isinstance(image, list) else image
+        pixels = np.asarray(finest) if self.settings.turns else None
         records = []
         for obj in objects:
             record = self._object(obj, image, pixels)
@@ -131,7 +133,10 @@ class _Study:
 
     def _object(self, obj: CocoObject, image: Any, pixels: Any) -> _Record | None:
         """One object under every condition, or None where it cannot be marked under one of them."""
-        truth = self.dataset.mask(obj)
+        try:
+            truth = self.dataset.mask(obj)
+        except DataError:  # of a mask that cannot be understood; it counts as left out
+            return None
         if not truth.any():
             return None
         settings = self.settings

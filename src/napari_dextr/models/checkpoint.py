@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelError
+from ..errors import DataError, ModelError
 from ..files import atomic_write
 from .architectures import build_network
 from .catalogue import PUBLISHED, published_spec
@@ -161,6 +161,12 @@ def load_network(source: str | Path) -> tuple[ModelSpec, torch.nn.Module]:
     spec, state = read_checkpoint(source)
     with torch.device("meta"):  # nothing is drawn at random only to be overwritten
         network = build_network(spec)
+    check = getattr(network, "check_canvas", None)
+    if check is not None:
+        try:
+            check(spec.canvas)  # now, not at the first click
+        except DataError as error:
+            raise ModelError(f"'{source}' cannot be run: {error}") from None
     network.load_state_dict(state, strict=True, assign=True)
     if any(tensor.is_meta for tensor in (*network.parameters(), *network.buffers())):
         network = build_network(spec)  # it computes buffers of its own that no checkpoint holds

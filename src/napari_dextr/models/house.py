@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ..errors import PromptError
 from ..frame import Frame
 from ..guidance import encode
 from ..image import ImagePlane
@@ -57,25 +58,27 @@ def working_bounds(prompt: Prompt, shape: tuple[int, int]) -> tuple[Bounds, ...]
         if len(rows):
             top, left = (part.start for part in prompt.previous.region)
             bounds = (float(rows[0] + top), float(cols[0] + left), float(rows[-1] + top), float(cols[-1] + left))
-    inside = prompt.positive_points
+    held = np.concatenate([prompt.positive_points, prompt.boundary_points])
     if bounds is not None:
-        return (_holding(bounds, inside),)
-    centre = inside.mean(axis=0)
+        return (_holding(bounds, held),)
+    if not len(held):
+        raise PromptError("The earlier mask is empty and there is no other mark; click the object.")
+    centre = held.mean(axis=0)
     windows: list[Bounds] = []
     for side in CLICK_WINDOWS:
         half = np.minimum(side, shape) / (2 * 1.4)  # the margin of a fifth on each side is added later
         low, high = centre - half, centre + half
-        window = _holding((float(low[0]), float(low[1]), float(high[0]), float(high[1])), inside)
+        window = _holding((float(low[0]), float(low[1]), float(high[0]), float(high[1])), held)
         if window not in windows:
             windows.append(window)
     return tuple(windows)
 
 
-def _holding(bounds: Bounds, inside: npt.NDArray[np.float64]) -> Bounds:
-    """Bounds grown to hold every click inside the object: it belongs to its box, whatever was clicked before."""
-    if not len(inside):
+def _holding(bounds: Bounds, held: npt.NDArray[np.float64]) -> Bounds:
+    """Bounds grown to hold every click in or on the object: it belongs to its box, whatever was clicked before."""
+    if not len(held):
         return bounds
-    low, high = np.minimum(bounds[:2], inside.min(axis=0)), np.maximum(bounds[2:], inside.max(axis=0))
+    low, high = np.minimum(bounds[:2], held.min(axis=0)), np.maximum(bounds[2:], held.max(axis=0))
     return (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
 

@@ -25,6 +25,11 @@ FROZEN = ("nothing", "early", "encoder", "all but heads")
 whole encoder; everything but the decoder's last stage and the heads."""
 
 
+_WHOLE = (
+    "steps", "batch", "seed", "validate_every", "validate_most", "checkpoint_every", "patience", "pictures",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Settings of a run.
@@ -135,6 +140,13 @@ class TrainConfig:
     pictures: int = 6
 
     def __post_init__(self) -> None:
+        for name in _WHOLE:
+            value: object = getattr(self, name)
+            if not (isinstance(value, (int, float)) and math.isfinite(value) and value == int(value)):
+                raise DataError(f"The setting {name} is a whole number; got {value!r}.")
+            object.__setattr__(self, name, int(value))  # a TOML file may say 2e3
+        if not 0 <= self.seed < 2**63:
+            raise DataError(f"The setting seed is a whole number from 0 to 2**63 - 1; got {self.seed}.")
         for name in ("steps", "batch", "validate_every", "clip"):
             if getattr(self, name) <= 0:
                 raise DataError(f"Training needs {name} above zero; got {getattr(self, name)}.")
@@ -165,6 +177,10 @@ class TrainConfig:
             raise DataError("The setting photometric is a share, from 0 to 1.")
         if self.precision not in PRECISIONS:
             raise DataError(f"The precision '{self.precision}' is unknown; take one of {', '.join(PRECISIONS)}.")
+        for name in ("openings", "shares"):
+            values = getattr(self, name)
+            if any(not share >= 0 for share in values.values()):
+                raise DataError(f"The setting {name} holds shares, which are numbers of at least 0.")
         from .losses import mixture  # brings PyTorch
 
         mixture(self.mask_loss)

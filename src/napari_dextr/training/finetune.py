@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
 
+from ..errors import DataError
 from ..models.runtime import choose_device
+from .config import TrainConfig
 from .distribution import World
 from .finetune_data import prepare
 from .finetune_plan import FROM_SCRATCH, GROUP, SCRATCH, FineTunePlan
 from .finetune_run import Run
-from .loop import Trainer, Update
-from .outcome import MODEL, TUNED, Outcome, read_outcome
-from .run_folder import RunFolder
+from .loop import Trainer
+from .outcome import MODEL, OUTCOME, TUNED, Outcome, read_outcome
+from .run_folder import CONFIG, RunFolder
 from .starts import Start
+from .update import Update
 
 __all__ = [
     "FROM_SCRATCH", "GROUP", "MODEL", "SCRATCH", "TUNED", "FineTunePlan", "FineTuning", "Outcome", "read_outcome",
 ]  # fmt: skip
+
+
+_FREE = {
+    "steps", "patience", "least_gain", "blends", "pictures", "precision",
+    "validate_every", "validate_most", "checkpoint_every", "checkpoint_seconds",
+}  # fmt: skip
+"""Settings that a run which is over may be repeated or prolonged with."""
 
 
 class FineTuning:
@@ -85,6 +96,7 @@ class FineTuning:
             device = choose_device(world.device(plan.device))
             config = plan.config(start.spec, device)
             start.check(config)
+            _refuse_other_settings(folder, config)
             if world.first:
                 plan.write()
             data = prepare(plan, config, folder, world, self._progress, start.fitting)
@@ -120,3 +132,21 @@ class FineTuning:
         elif self._paused:
             trainer.pause()
         return self._asked
+
+
+def _refuse_other_settings(folder: RunFolder, config: TrainConfig) -> None:
+    """A run that is over cannot become that of other settings: nothing would be trained, and a verdict given on it."""
+    if not (folder.path / OUTCOME).is_file() or not (folder.path / CONFIG).is_file():
+        return
+    try:
+        before = json.loads((folder.path / CONFIG).read_text(encoding="utf-8"))
+        now = json.loads(config.to_json())
+        other = [name for name in sorted(before) if name in now and name not in _FREE and before[name] != now[name]]
+    except (OSError, ValueError, TypeError):
+        return
+    if other:
+        was = ", ".join(f"{name} {before[name]}" for name in other)
+        raise DataError(
+            f"The run in '{folder.path}' is over; its model was made with {was}. Choose another run folder for other "
+            "settings, or give more steps to go on with this one."
+        )

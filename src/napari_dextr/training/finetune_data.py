@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -94,7 +96,7 @@ def prepare(
             "side": side,
         }
         if path.is_file():
-            known = json.loads(path.read_text(encoding="utf-8"))
+            known = _read(path)
             if {name: known.get(name) for name in facts} != json.loads(json.dumps(facts)):
                 raise DataError(
                     f"The run in '{folder.path}' was started with other data; give the same again to go on with it, or "
@@ -105,9 +107,22 @@ def prepare(
             with atomic_write(path) as temporary:
                 temporary.write_text(json.dumps({**facts, "stores": stores}), encoding="utf-8")
     world.tell(None)  # the others wait for the crops
-    stores = json.loads(path.read_text(encoding="utf-8")).get("stores", ["training", "validation"])
+    stores = _read(path).get("stores", ["training", "validation"])
     found = {name: CropStore.open(folder.path / "crops" / name) for name in stores}
     return TrainingData(found["training"], found.get("validation"), found.get("parts"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no object")
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"The description of the objects in '{path}' cannot be read ({error}); choose another run folder, or "
+            "remove this one and train again."
+        ) from None
+    return content
 
 
 def _cut(

@@ -16,6 +16,7 @@ import torch
 
 from .. import __version__
 from ..files import atomic_write
+from ..memory import is_full
 from ..models.checkpoint import write_checkpoint
 from ..models.heads import PromptNet
 from . import checkpoints
@@ -26,11 +27,12 @@ from .distribution import World
 from .finetune_data import TrainingData, images_of
 from .finetune_plan import GROUP, FineTunePlan
 from .judging import Judged, JudgedObject, compare, judge, read_comparisons, write_comparisons
-from .loop import Trainer, Update
+from .loop import Trainer
 from .optimisation import Weights
 from .outcome import COMPARISONS, MODEL, TUNED, Outcome
 from .run_folder import RunFolder
 from .starts import BASE, Start
+from .update import Update
 from .validation import Showing, fit_threshold
 from .verdict import Verdict
 
@@ -138,6 +140,7 @@ class Run:
         verdict, alpha = Vote.joined(votes).verdict()
         if verdict.gain <= 0:
             if self._world.first:
+                self._give_back()  # an earlier run of the plan may have left another
                 self.outcome = self._outcome(None, "finished", verdict, shown)
             return
         title = f"All objects, after {rounds} rounds of judging"
@@ -164,7 +167,7 @@ class Run:
             return trainer, "stopped"
         if self._start.compares:
             trainer.validate_before()
-        ended, last = "finished", place == count - 1
+        ended, last = "settled" if trainer.settled() else "finished", place == count - 1
         with closing(trainer.train()) as updates:
             try:
                 for update in updates:
@@ -188,6 +191,7 @@ class Run:
         self, trainer: Trainer, weights: Weights, judges: CropStore, name: str, *, refit: bool = False
     ) -> tuple[Vote, list[JudgedObject]]:
         """What held-out objects say of the start, and of the new weights at each share."""
+        self._say("Objects that it did not learn from judge the model …")
         base = self._start.fresh()
         origin = base.state_dict()
         origin = {key: value.clone() for key, value in origin.items()}
@@ -211,8 +215,8 @@ class Run:
             showing = self._showing(trainer)
             try:
                 return judge(network.to(self._device).eval(), judges, range(len(judges)), showing, threshold)
-            except torch.OutOfMemoryError:
-                if self._device.type == "cpu":
+            except (RuntimeError, MemoryError) as error:
+                if self._device.type == "cpu" or not is_full(error):
                     raise
                 self._say("The graphics card has no room for judging, which therefore happens on the processor.")
                 self._device = torch.device("cpu")
@@ -240,11 +244,12 @@ class Run:
         """After a stop before there is a verdict: what was learned so far is there, but the model is the old one."""
         if not self._world.first:
             return
-        if trainer.folder is self._folder:
+        learned = trainer.folder is self._folder and trainer.step > 0
+        if learned:
             self._export(trainer, self._folder.path / TUNED, self._config.blends[-1], None)
             if not self._start.compares or (self._data.judges is None and self._plan.hold_out == 0):
                 _copy(self._folder.path / TUNED, self._folder.path / MODEL)
-        self.outcome = self._outcome(trainer if trainer.folder is self._folder else None, ended, None, [])
+        self.outcome = self._outcome(trainer if learned else None, ended, None, [])
 
     def _give_back(self) -> None:
         _copy(self._folder.path / BASE, self._folder.path / MODEL)

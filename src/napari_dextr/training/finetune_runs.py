@@ -17,14 +17,14 @@ from ..models.own import models_folder
 from .lock import LOCK
 
 # named here once more, as the modules they belong to bring PyTorch, and a list of folders must not wait for that
-_PLAN, _OUTCOME, _CONFIG, _METRICS = "plan.json", "outcome.json", "config.json", "metrics.jsonl"
+_PLAN, _CONFIG, _METRICS = "plan.json", "config.json", "metrics.jsonl"
 _FORBIDDEN = re.compile(r"[^\w.-]+")
 _ROUNDS = "rounds"
 
 
 @dataclass(frozen=True)
 class UnfinishedRun:
-    """A run that has no outcome yet.
+    """A run that was interrupted, or whose outcome was not seen.
 
     Attributes
     ----------
@@ -76,12 +76,13 @@ def new_run(name: str, folder: str | os.PathLike[str] | None = None) -> Path:
 
 
 def unfinished_runs(folder: str | os.PathLike[str] | None = None) -> tuple[UnfinishedRun, ...]:
-    """Runs without an outcome, newest first; what cannot be understood is passed over."""
+    """Runs that nobody brought to an end, newest first; what cannot be understood is passed over.
+
+    Among them those that ended while nobody looked: going on with one gives its verdict once more.
+    """
     place = Path(folder) if folder is not None else runs_folder()
     found = []
     for path in place.glob(f"*/{_PLAN}"):
-        if (path.parent / _OUTCOME).exists():
-            continue
         try:
             plan = json.loads(path.read_text(encoding="utf-8"))
             started = datetime.fromisoformat(plan["started"]).astimezone(timezone.utc)

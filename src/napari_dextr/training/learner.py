@@ -23,6 +23,8 @@ from .distribution import World
 from .optimisation import Anchor, follow, make_optimizer
 from .parts import freeze, keep_statistics
 
+_FIXED = ("optimizer", "frozen")  # settings that decide what a checkpoint holds
+
 
 @dataclass(frozen=True)
 class Lesson:
@@ -131,13 +133,34 @@ class Learner:
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
+            "fixed": {name: getattr(self.config, name) for name in _FIXED},
         }
+
+    def differs(self, state: Mapping[str, Any]) -> str:
+        """Settings of what `state` wrote, in words, that are others now and cannot be; else empty."""
+        known = state.get("fixed")
+        fixed = known if isinstance(known, dict) else {}
+        other = [
+            f"{name} '{fixed[name]}'" for name in _FIXED if fixed.get(name) not in (None, getattr(self.config, name))
+        ]
+        return " and ".join(other)
+
+    def start_over(self) -> None:
+        """Forget a step that memory was not enough for, before it is done again."""
+        self.optimizer.zero_grad(set_to_none=True)
+        scale = self.scaler.state_dict()
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.scaler.is_enabled())
+        if scale:  # a scaler refuses to unscale the gradients of one step twice
+            self.scaler.load_state_dict(scale)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to what `state` wrote; raises whatever PyTorch does where it does not fit."""
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
+        decays = [group["weight_decay"] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
+        for group, decay in zip(self.optimizer.param_groups, decays, strict=True):
+            group["weight_decay"] = decay  # as the settings say now, like the learning rate
         if self.scaler.is_enabled() and state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
 

@@ -7,14 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..errors import ModelError, OutputError
+from ..errors import DataError, ModelError, OutputError
+from ..memory import is_full
 from ..models.heads import PromptNet
 from ..models.runtime import choose_device
 from . import checkpoints, figures
@@ -29,61 +30,12 @@ from .prefetch import drawn_ahead
 from .room import Room
 from .run_folder import RunFolder, read_metrics
 from .sampling import Sampler
+from .update import Update
 from .validation import Look, Showing, examples, validation_ious
 
 _LEAST_BATCH = 4  # fewer samples are no ground for the statistics of normalisations
 _JUDGED_AT_ONCE = 32  # crops of a validation
 _DRAWN_AHEAD = 4  # threads that draw batches while a graphics card works
-
-
-@dataclass(frozen=True)
-class Update:
-    """One step's report.
-
-    Attributes
-    ----------
-    step, steps : int
-        Steps done and in all.
-    loss, learning_rate : float
-    train_iou : float
-        Mean IoU of the batch at its last round.
-    validation : mapping of str to float, or None
-        Mean IoU of each validation group for the averaged weights, only where this step validated.
-    samples_per_second : float
-        Smoothed over some steps, as are the next two.
-    outside_network : float
-        Share of the time spent outside the network, 0..1.
-    seconds_left : float
-    best : float or None
-        Mean IoU over the groups of the best validation so far.
-    improved : bool
-        Whether this step's validation was the best so far.
-    ended : str
-        Why this is the last step: ``"finished"``, ``"stopped"`` (somebody asked) or ``"settled"`` (validations had
-        stopped getting better); empty before.
-    notices : tuple of str
-        Sentences for the user: what went wrong without ending the run.
-    stage : str
-        What is going on, in words, where a run has several stages.
-    before : float or None
-        Mean validation IoU of what the stage started from, where that was validated.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    learning_rate: float
-    train_iou: float
-    validation: Mapping[str, float] | None
-    samples_per_second: float
-    outside_network: float
-    seconds_left: float
-    best: float | None = None
-    improved: bool = False
-    ended: str = ""
-    notices: tuple[str, ...] = ()
-    stage: str = ""
-    before: float | None = None
 
 
 class Trainer:
@@ -205,6 +157,10 @@ class Trainer:
             self.best.judge(self.before, 0, self.averaged, 0.0)
         return self.before or {}
 
+    def settled(self) -> bool:
+        """Whether validations have stopped getting better, for as long as the settings wait for it."""
+        return bool(self.config.patience) and self.best.waited >= self.config.patience
+
     @property
     def averaged(self) -> PromptNet:
         """The network with the running average of the weights."""
@@ -220,13 +176,15 @@ class Trainer:
         saved_at = time.monotonic()
         drawing = self._drawing()
         with closing(drawing):
-            while self.step < config.steps:
+            while self.step < config.steps and not self.settled():
                 self._wait()
                 started = time.perf_counter()
                 try:
                     batch = next(drawing)
                     lesson = self.learner.learn(batch, self.step, self._stop.is_set())
-                except torch.OutOfMemoryError as error:
+                except (RuntimeError, MemoryError) as error:
+                    if not is_full(error):
+                        raise
                     drawing.close()
                     self._make_room(error)
                     drawing = self._drawing()
@@ -237,7 +195,7 @@ class Trainer:
                 if self.step % config.validate_every == 0 or self.step == config.steps:
                     report, improved = self._judge(pace)
                 ended = "finished" if self.step == config.steps else "stopped" if lesson.asked else ""
-                if not ended and config.patience and self.best.waited >= config.patience:
+                if not ended and self.settled():
                     ended = "settled"
                 update = Update(
                     self.step, config.steps, lesson.loss, config.rate_at(self.step - 1), lesson.iou, report,
@@ -246,7 +204,7 @@ class Trainer:
                     before=float(np.mean(list(self.before.values()))) if self.before else None,
                 )  # fmt: skip
                 if world.first:
-                    self._try(partial(self.folder.record, _line(update)))
+                    self._try(partial(self.folder.record, update.line()))
                     every = config.checkpoint_every and self.step % config.checkpoint_every == 0
                     late = config.checkpoint_seconds and time.monotonic() - saved_at >= config.checkpoint_seconds
                     if report is not None or every or late:
@@ -270,8 +228,9 @@ class Trainer:
         ahead = (_DRAWN_AHEAD if self.device.type == "cuda" else 0) if self._ahead is None else self._ahead
         return drawn_ahead(self._draw, self.step, self.config.steps, ahead)
 
-    def _make_room(self, error: torch.OutOfMemoryError) -> None:
-        """After a graphics card ran out of memory: smaller batches, then the processor; or the error, put plainly."""
+    def _make_room(self, error: Exception) -> None:
+        """After memory ran out: smaller batches, then the processor; or the error, put plainly."""
+        self.learner.start_over()
         if self.world.size > 1:
             raise ModelError(
                 f"The memory of {self.device} is not enough; start again with a smaller batch (--batch "
@@ -310,7 +269,9 @@ class Trainer:
                         self.averaged, self.validation, self._showing(), most=self.config.validate_most,
                         threshold=self._threshold,
                     )  # fmt: skip
-                except torch.OutOfMemoryError as error:
+                except (RuntimeError, MemoryError) as error:
+                    if not is_full(error):
+                        raise
                     self._make_room(error)
             report = {name: float(np.mean(ious)) for name, ious in found.items()}
         return self.world.tell(report)
@@ -336,17 +297,25 @@ class Trainer:
             "best": self.best.state(),
             "before": self.before,
             "shrunk": self._room.shrunk,
+            "shrunk_on": self.device.type,
         }
         checkpoints.save(self.folder.path, state)
         self._saved = self.step
 
     def _restore(self, state: Mapping[str, Any]) -> None:
+        changed = self.learner.differs(state)
+        if changed:
+            raise DataError(
+                f"The run in '{self.folder.path}' was begun with {changed}, which cannot change on the way; set it "
+                "again, or choose another run folder."
+            )
         try:
             self.learner.restore(state)
             if state.get("best"):
                 self.best = Best.of(state["best"])
             self.before = state.get("before")
-            self._room.shrunk = int(state.get("shrunk", 1))
+            if state.get("shrunk_on") == self.device.type:  # what was too much for one device may fit another
+                self._room.shrunk = int(state.get("shrunk", 1))
             self.step = self._saved = int(state["step"])
         except Exception as error:  # whatever a foreign file holds
             raise ModelError(
@@ -377,7 +346,9 @@ class Trainer:
         """Do what the run can live without; a failure becomes a notice."""
         try:
             action()
-        except torch.OutOfMemoryError:
+        except (RuntimeError, MemoryError) as error:
+            if not is_full(error):
+                raise
             self._notices.append("There was no memory left for the pictures of this validation. The training goes on.")
         except OutputError as error:
             self._notices.append(f"{error} The training goes on.")
@@ -385,16 +356,3 @@ class Trainer:
     def _noticed(self) -> tuple[str, ...]:
         found, self._notices = tuple(self._notices), []
         return found
-
-
-def _line(update: Update) -> dict[str, Any]:
-    """A step as the record keeps it."""
-    line: dict[str, Any] = {
-        "step": update.step,
-        "loss": update.loss,
-        "learning_rate": update.learning_rate,
-        "train_iou": update.train_iou,
-        "samples_per_second": round(update.samples_per_second, 2),
-        "outside_network": round(update.outside_network, 3),
-    }
-    return {**line, "validation": dict(update.validation)} if update.validation else line

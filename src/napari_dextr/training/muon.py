@@ -22,8 +22,8 @@ class Muon(torch.optim.Optimizer):
     """Orthogonalised momentum for hidden convolutions and matrices, AdamW for everything else.
 
     A step turns every singular value of the momentum into about 1, so that directions which the loss seldom asks for
-    are learned as fast as those it always asks for. The first convolution, heads of fewer than 8 outputs,
-    normalisations and biases get AdamW.
+    are learned as fast as those it always asks for. The first convolution, depthwise ones, heads of fewer than 8
+    outputs, normalisations and biases get AdamW.
 
     Parameters
     ----------
@@ -43,8 +43,9 @@ class Muon(torch.optim.Optimizer):
     def __init__(self, network: nn.Module, lr: float, weight_decay: float = 0.0) -> None:
         learning = [p for p in network.parameters() if p.requires_grad]
         # the first layer sees colours and marks, whose sizes differ: no directions to balance
-        inputs = next((p for p in network.parameters() if p.ndim > 1), None)
-        wide = [p for p in learning if p.ndim > 1 and p is not inputs and p.shape[0] >= _FEWEST_ROWS]
+        first = getattr(network, "stages", network)  # the encoder; heads may be registered before it
+        inputs = next((p for p in first.parameters() if p.ndim > 1), None)
+        wide = [p for p in learning if p.ndim > 1 and p is not inputs and p.shape[0] >= _FEWEST_ROWS and p.shape[1] > 1]
         hidden = {id(p) for p in wide}
         other = [p for p in learning if p.ndim > 1 and id(p) not in hidden]
         plain = [p for p in learning if p.ndim <= 1]

@@ -23,11 +23,12 @@ from ..models.spec import ModelSpec
 from ..prompt import MARKS
 from .config import TrainConfig
 from .distribution import World
-from .loop import Trainer, Update
+from .loop import Trainer
 from .sampling import Sampler
 from .sources import CocoSource
 from .store import Crop, CropStore, Progress, write_store
 from .synthetic import procedural_crops, superpixel_crops
+from .update import Update
 
 BUILT_IN = Path(__file__).parent / "recipes"
 """Folder of the recipes that come with the plugin."""

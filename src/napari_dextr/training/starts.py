@@ -62,7 +62,7 @@ class Start:
         DataError
             If the run in the folder was started from another model.
         """
-        torch.manual_seed(int(plan.settings.get("seed", 0)))
+        torch.manual_seed(TrainConfig.from_mapping({"seed": plan.settings.get("seed", 0)}).seed)
         if plan.initial == SCRATCH:
             spec = ModelSpec("scratch", "compact", options={"sharpness": 4.0}, marks=MARKS, has_score=True)
             return cls(spec, _trainable(spec, build_network(spec)), compares=False)

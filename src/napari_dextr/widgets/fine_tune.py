@@ -140,8 +140,8 @@ class FineTuneWidget(ScrollDock):
         if lost and not self._asked:
             self._asked = True
             self.progress.say(
-                f"{in_words(lost)} of training would be lost. Press Cancel again to throw them away, or Stop to keep "
-                "the best model.",
+                f"{in_words(lost)} of training or more would be lost. Press Cancel again to throw them away, or Stop "
+                "to keep what was learned.",
                 "warning",
             )
             return
@@ -159,6 +159,9 @@ class FineTuneWidget(ScrollDock):
         self.setup.look_again()
 
     def _on_done(self, ended: Ended) -> None:
+        if ended.unmade:
+            self._on_end("Stopped before there was a new model to keep; the training can be resumed.", "warning")
+            return
         self._ended = ended
         self.model.take(ended.kept)
         self.result.show_verdict(*ended.verdict())

@@ -106,10 +106,13 @@ class FineTuneJob(QObject):
 
     @property
     def would_lose(self) -> float:
-        """Seconds of training that cancelling would throw away, where they are worth a question; else 0."""
-        if self._order is None or not self._order.steps_done:
+        """Seconds of training, or more, that cancelling would throw away, where they are worth a question; else 0."""
+        order = self._order
+        if order is None or (order.fresh and not order.steps_done):
             return 0.0
-        spent = time.monotonic() - self._order.since
+        spent = time.monotonic() - order.since
+        if not order.fresh:  # what was learned before it was interrupted would go as well
+            return spent + _WORTH_ASKING
         return spent if spent > _WORTH_ASKING else 0.0
 
     def survey(self, wanted: Wanted, model: str) -> None:
@@ -204,8 +207,10 @@ class FineTuneJob(QObject):
                 background.stop()
         with suppress(RuntimeError):
             self._collector.stop()
-        if order is not None and order.tuning is not None:
-            order.tuning.resume()  # one that waits would not notice
+        if order is not None:
+            order.paused = False  # before it begins, as after: one that waits would not notice
+            if order.tuning is not None:
+                order.tuning.resume()
 
     # -- in the main thread ---------------------------------------------------------------------------------------
 

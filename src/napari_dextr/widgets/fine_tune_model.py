@@ -66,7 +66,7 @@ class NewModel:
         tell_models_changed(self._viewer)
 
     def export(self, path: str | Path) -> Path:
-        """Write it to a file, which the user agreed to replace.
+        """Write it to a file. One that is there is replaced only under the very name that the user agreed to.
 
         Raises
         ------
@@ -74,7 +74,8 @@ class NewModel:
             If that is impossible.
         """
         assert self.name is not None
-        return own.export_model(self.name, path, overwrite=True)
+        agreed = Path(path).suffix.lower() == own.SUFFIX  # else it gets an ending that the dialog did not ask about
+        return own.export_model(self.name, path, overwrite=agreed)
 
     def remove(self) -> None:
         """Throw it away; the Annotate widget goes back to what it used before.

@@ -15,7 +15,7 @@ from .fine_tune_plot import CurvePlot
 from .wrapped import WrappedLabel
 
 if TYPE_CHECKING:
-    from ..training.loop import Update
+    from ..training.update import Update
 
 
 class ProgressPanel(QFrame):

@@ -64,6 +64,11 @@ class Ended:
     run: Path
     name: str
 
+    @property
+    def unmade(self) -> bool:
+        """Whether it was stopped before there was a new model, in the rounds of judging; it can be resumed."""
+        return self.outcome.ended == "stopped" and self.outcome.tuned is None
+
     def verdict(self) -> tuple[str, bool, str, Sequence[Any]]:
         """What is shown of it: the verdict, whether the model helps, how the training ended, objects to look at."""
         outcome = self.outcome
@@ -180,11 +185,13 @@ def train(order: Order, make: Maker, tell: Tell) -> Ended:
                     tell(update)
             outcome = tuning.outcome
             assert outcome is not None  # it has ended
+            tell("The verdict is in.")  # raises where it was given up, or the viewer closed, while objects judged
             name = plan.name or plan.out.name
             kept = keep(outcome.model, name) if outcome.verdict is not None and outcome.verdict.helps else None
             return Ended(outcome, kept, plan.out, name)
         except BaseException:
             if order.discard or (order.fresh and not order.steps_done):
+                order.tuning = None  # its crops are open files, which Windows would not remove
                 _remove(plan.out)
             raise
 
