@@ -74,18 +74,23 @@ def test_every_prompt_finds_the_object(model, picture, kind):
     assert iou(result.full_mask(), mask) > (0.6 if kind in ("clicks", "strokes", "three") else 0.85)
 
 
-def test_a_correction_with_the_earlier_mask_helps(model):
-    """An ellipse around a face is no object of the photograph, so something is left to correct."""
-    image = data.astronaut()
-    rows, cols = np.mgrid[:512, :512]
-    truth = ((rows - 100) / 95) ** 2 + ((cols - 225) / 65) ** 2 < 1
-    first = model.segment(image, extremes(truth))
-    found = Simulator().correction(truth, first.full_mask())
+@pytest.mark.parametrize("missed", [{0: (45, 44)}, {2: (62, 43)}])
+def test_a_correction_with_the_earlier_mask_helps(model, missed):
+    """A coin, and an extreme point that lies a dozen pixels inside of it, so that something is left to correct."""
+    image = data.coins()
+    rows, cols = np.indices(image.shape)
+    coin = ((rows - 54) / 21) ** 2 + ((cols - 44) / 22.5) ** 2 < 1
+    points = {0: (33, 44), 1: (55, 22), 2: (75, 43), 3: (53, 66)}
+    assert iou(model.segment(image, Prompt.extreme(list(points.values()))).full_mask(), coin) > 0.9
+    first = model.segment(image, Prompt.extreme(list({**points, **missed}.values())))
+    found = Simulator().correction(coin, first.full_mask())
     assert found is not None
     kind, point = found
     prompt = first.prompt.with_inside([point]) if kind == "inside" else first.prompt.with_outside([point])
     second = model.segment(image, prompt.with_mask(first.probability, first.region))
-    assert iou(second.full_mask(), truth) > iou(first.full_mask(), truth)
+    row, col = np.round(point).astype(int)
+    assert second.full_mask()[row, col] == (kind == "inside")
+    assert iou(second.full_mask(), coin) > iou(first.full_mask(), coin) + 0.03
 
 
 @pytest.mark.parametrize("shift", [(7, 0), (0, -13), (31, 22)])

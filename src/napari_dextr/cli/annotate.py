@@ -100,7 +100,7 @@ def annotate(
     settings = AnnotateSettings(prompt.value, keep_masks, segmentation.value, batch)
     if review is not None:
         check_review_path(review)
-    keep_apart(annotations, output, review or review_beside(output), json_file)
+    keep_apart(output, review or review_beside(output), json_file)
     segmenter = open_model(model, device, precision, threads)
     with progress_bar("Segmenting") as progress:
         if cluster is None:
