@@ -289,8 +289,8 @@ def _stem(name: str, plane: ImageLabels, taken: dict[str, tuple[str, str]]) -> s
     mine = (name, plane.layer or "")
     other = taken.setdefault(unicodedata.normalize("NFC", stem).casefold(), mine)
     if other != mine:
-        first, second = (f"{image}' (layer '{layer})" if layer else image for image, layer in (other, mine))
-        raise DataError(f"'{first}' and '{second}' would both be written as '{stem}'; rename one of them.")
+        first, second = (f"'{image}'{f' (layer {layer!r})' if layer else ''}" for image, layer in (other, mine))
+        raise DataError(f"{first} and {second} would both be written as '{stem}'; rename one of them.")
     return stem
 
 

@@ -174,16 +174,16 @@ def train(order: Order, make: Maker, tell: Tell) -> Ended:
     with manners():
         plan = order.planned()
         try:
-            tuning = order.tuning = make(plan, tell)
+            order.tuning = make(plan, tell)
             if order.stopping:  # asked before there was something to stop
-                tuning.stop()
+                order.tuning.stop()
             elif order.paused:
-                tuning.pause()
-            with closing(tuning.run()) as updates:
+                order.tuning.pause()
+            with closing(order.tuning.run()) as updates:
                 for update in updates:
                     order.steps_done = update.step
                     tell(update)
-            outcome = tuning.outcome
+            outcome = order.tuning.outcome
             assert outcome is not None  # it has ended
             tell("The verdict is in.")  # raises where it was given up, or the viewer closed, while objects judged
             name = plan.name or plan.out.name
