@@ -295,13 +295,13 @@ def test_a_resumed_training_is_never_cancelled_without_a_question(
 
 
 def test_closing_wakes_a_training_that_was_paused_before_it_began(
-    job: FineTuneJob, viewer: ViewerModel, stage: Stage, qtbot: Any
+    job: FineTuneJob, viewer: ViewerModel, stage: Stage, library: Path, qtbot: Any
 ) -> None:
     ready = threading.Event()
 
     def planned() -> FineTunePlan:
         assert ready.wait(60)
-        return FineTunePlan(None, Path("nowhere"))
+        return FineTunePlan(None, library.parent / "runs" / "old")
 
     job._begin(planned, fresh=False)
     order = job._order
