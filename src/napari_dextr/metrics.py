@@ -63,13 +63,17 @@ def boundary_f(
     a, b, left_out = _same_shape(mask, truth, ignore)
     if tolerance is None:
         tolerance = math.ceil(0.008 * math.hypot(*a.shape))
+    # Beyond the frame of one pixel around both masks there is no outline, and a large image is mostly that.
+    whole = [np.asarray(each, dtype=bool) for each in (mask, truth)]
+    near_both = _extent(whole[0] | whole[1], border=1)
+    a, b, left_out = a[near_both], b[near_both], left_out[near_both]
     # Outlines are taken before the ignored pixels go: leaving pixels out must not draw an outline of its own.
-    outlines = [_outline(np.asarray(each, dtype=bool)) for each in (mask, truth)]
+    outlines = [_outline(each[near_both]) for each in whole]
     if not outlines[0].any() and not outlines[1].any():
         return 1.0 if a.any() == b.any() else 0.0
     if not outlines[0].any() or not outlines[1].any():
         return 0.0
-    # All outline pixels lie in this part, so distances to them are the same there, and quick to find in large images.
+    # All outline pixels lie in this part, so distances to them are the same there.
     part = _extent(outlines[0] | outlines[1])
     known = ~left_out[part]
     ours, theirs = outlines[0][part], outlines[1][part]
@@ -87,7 +91,7 @@ def _same_shape(mask: npt.ArrayLike, truth: npt.ArrayLike, ignore: npt.ArrayLike
     left_out = np.zeros(a.shape, dtype=bool) if ignore is None else np.asarray(ignore, dtype=bool)
     if a.shape != b.shape or a.shape != left_out.shape:
         raise ValueError(f"Masks must have one shape; got {a.shape}, {b.shape} and {left_out.shape}.")
-    return a & ~left_out, b & ~left_out, left_out
+    return (a, b, left_out) if ignore is None else (a & ~left_out, b & ~left_out, left_out)
 
 
 def _outline(mask: Mask) -> Mask:
@@ -100,7 +104,12 @@ def _outline(mask: Mask) -> Mask:
     return mask & outside
 
 
-def _extent(mask: Mask) -> tuple[slice, slice]:
-    """Rows and columns of the part that holds every pixel of a mask that is not empty."""
+def _extent(mask: Mask, border: int = 0) -> tuple[slice, slice]:
+    """Rows and columns of the part that holds every pixel of a mask, with a border; nothing of an empty one."""
     rows, cols = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
+    if not len(rows):
+        return slice(0), slice(0)
+    return (
+        slice(max(int(rows[0]) - border, 0), int(rows[-1]) + 1 + border),
+        slice(max(int(cols[0]) - border, 0), int(cols[-1]) + 1 + border),
+    )

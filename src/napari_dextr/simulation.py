@@ -84,14 +84,14 @@ class Simulator:
 
     def click(self, mask: Any) -> Points:
         """One click well inside the mask, ``(2,)``."""
-        depth = depth_map(mask)
+        depth, corner = _depth(mask)
         candidates = np.argwhere(depth > _DEEP * depth.max())
-        chosen: Points = candidates[self.rng.integers(len(candidates))] + self.rng.uniform(-0.5, 0.5, 2)
+        chosen: Points = candidates[self.rng.integers(len(candidates))] + self.rng.uniform(-0.5, 0.5, 2) + corner
         return chosen
 
     def stroke(self, mask: Any) -> Points:
         """A scribble inside the mask: an ``(N, 2)`` polyline between pixels well inside."""
-        depth = depth_map(mask)
+        depth, corner = _depth(mask)
         candidates = np.argwhere(depth > 0.35 * depth.max())
         at = candidates[self.rng.integers(len(candidates))].astype(np.float64)
         line = [at]
@@ -107,7 +107,7 @@ class Simulator:
                     at, heading = step, turn
                     break
                 heading = self.rng.uniform(0, 2 * np.pi)
-        return np.array(line)
+        return np.array(line) + corner
 
     def correction(
         self, truth: Any, predicted: Any, ignore: Any = None, *, exact: bool = True, boundary: float = 0.0
@@ -189,12 +189,10 @@ def extreme_points(
 
 def outline(mask: Any) -> Points:
     """Coordinates ``(N, 2)`` of the mask's pixels that touch the background or the image's border."""
-    array = np.asarray(mask, bool)
-    if not array.any():
-        raise DataError("The mask is empty, so there is nothing to click on.")
+    array, corner = _cut(mask)
     inner = np.zeros_like(array)
     inner[1:-1, 1:-1] = array[1:-1, 1:-1] & array[:-2, 1:-1] & array[2:, 1:-1] & array[1:-1, :-2] & array[1:-1, 2:]
-    return np.argwhere(array & ~inner).astype(np.float64)
+    return np.argwhere(array & ~inner).astype(np.float64) + corner
 
 
 def box_of(coordinates: Points) -> Bounds:
@@ -208,24 +206,27 @@ def longer_side(coordinates: Points) -> float:
     return float(np.ptp(coordinates, axis=0).max()) + 1
 
 
-def depth_map(mask: Any) -> npt.NDArray[np.float64]:
-    """Distance of each of the mask's pixels to the background, the image's border included."""
+def deepest(mask: Any) -> Points:
+    """The mask's point farthest from its border, ``(2,)``."""
+    depth, corner = _depth(mask)
+    return np.array(np.unravel_index(int(depth.argmax()), depth.shape), np.float64) + corner
+
+
+def _depth(mask: Any) -> tuple[npt.NDArray[np.float64], tuple[int, int]]:
+    """Distance of the mask's pixels to the background, the image's border included; of the part that holds them."""
     from scipy.ndimage import distance_transform_edt
 
+    part, corner = _cut(mask)
+    return distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1], corner
+
+
+def _cut(mask: Any) -> tuple[BoolMask, tuple[int, int]]:
+    """The part of a mask that holds its pixels, and where that begins: in a large image the same answers sooner."""
     array = np.asarray(mask, bool)
     rows, cols = (np.flatnonzero(array.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         raise DataError("The mask is empty, so there is nothing to click on.")
-    out = np.zeros(array.shape)
-    part = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    out[part] = distance_transform_edt(np.pad(array[part], 1))[1:-1, 1:-1]
-    return out
-
-
-def deepest(mask: Any) -> Points:
-    """The mask's point farthest from its border, ``(2,)``."""
-    depth = depth_map(mask)
-    return np.array(np.unravel_index(int(depth.argmax()), depth.shape), np.float64)
+    return array[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1], (int(rows[0]), int(cols[0]))
 
 
 def _largest(mask: BoolMask) -> tuple[BoolMask, int]:

@@ -52,6 +52,26 @@ def test_the_journal_of_another_run_is_refused_unless_restarted(path):
         assert journal.done == {}
 
 
+def test_two_runs_do_not_share_a_journal(path):
+    before = path.read_bytes()
+    with Journal(path, HEADER):
+        for restart in (False, True):
+            with pytest.raises(OutputError, match="Another run writes"):
+                Journal(path, HEADER, restart=restart)
+        assert path.read_bytes() == before
+    with Journal(path, HEADER) as journal:
+        assert journal.done
+        journal.remove()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_refused_journal_leaves_no_lock(path):
+    with pytest.raises(DataError):
+        Journal(path, {**HEADER, "batch": 4})
+    assert list(path.parent.iterdir()) == [path]
+    Journal(path, HEADER).__exit__(None, None, None)
+
+
 def test_a_foreign_file_is_refused_and_stays(tmp_path):
     for content in ("hello\n", "[1]\n", '{"header": 1}\n'):
         (tmp_path / "a").write_text(content, encoding="utf-8")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from napari_dextr.models.own import models_folder
+from napari_dextr.training.outcome import MODEL, TUNED, Outcome
+from napari_dextr.training.verdict import Verdict
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +42,23 @@ def test_the_folders_are_named(call, cache):
     folders = json.loads(call("models", "--json").stdout)["folders"]
     assert folders == {"downloads": str(cache), "own": str(models_folder())}
     assert f"Downloads are kept in {cache}, your own models in {models_folder()}." in call("models").stdout
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_keeping_a_run_that_did_not_help_is_told(call, weights, tmp_path, helps):
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in (MODEL, TUNED):
+        shutil.copy(weights, run / name)
+    verdict = Verdict(helps, 0.8, 0.8, 0.0, -0.01, 0.01, 9, 3)
+    Outcome(run / MODEL, 4, 4, {}, {}, 0.5, "finished", verdict, run / TUNED).write(run)
+    told = call("models", "keep", run)
+    assert told.exit_code == 0
+    assert ("the model that it started from" in told.stdout) is not helps
+    assert (TUNED in told.stdout.replace("\n", "")) is not helps
+    assert json.loads(call("models", "keep", run, "--json").stdout)["is_the_base"] is not helps
+    (run / "outcome.json").write_text("{", encoding="utf-8")
+    assert call("models", "keep", run).exit_code == 0
 
 
 def test_a_run_is_kept_listed_renamed_exported_and_removed(call, weights, tmp_path):

@@ -155,6 +155,16 @@ def test_switches_come_back_after_an_error(fast_switches):
     assert all(getattr(owner, name) == fast for owner, name, fast, _ in fast_switches)
 
 
+def test_a_thread_that_ends_leaves_float32_exact_for_the_other(fast_switches):
+    first, second = module._exact_float32(CUDA), module._exact_float32(CUDA)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert all(getattr(owner, name) == exact for owner, name, _, exact in fast_switches)
+    second.__exit__(None, None, None)
+    assert all(getattr(owner, name) == fast for owner, name, fast, _ in fast_switches)
+
+
 def test_only_float32_is_guarded(network, inputs, monkeypatch):
     guarded = []
     guard = module._exact_float32

@@ -7,10 +7,11 @@ import json
 import pytest
 import torch
 
+import napari_dextr.training.finetune_plan as module
 from napari_dextr.errors import DataError
 from napari_dextr.models.spec import ModelSpec
 from napari_dextr.training.finetune_plan import CROSS_VALIDATED, FROM_SCRATCH, PLAN, FineTunePlan
-from napari_dextr.training.presets import PRESETS
+from napari_dextr.training.presets import PRESETS, Preset
 
 CPU = torch.device("cpu")
 SPEC = ModelSpec("m", "compact", canvas=192)
@@ -58,6 +59,21 @@ def test_a_plan_is_remembered_but_for_its_source(tmp_path):
     started = json.loads((tmp_path / PLAN).read_text(encoding="utf-8"))["started"]
     again.write()
     assert json.loads((tmp_path / PLAN).read_text(encoding="utf-8"))["started"] == started
+
+
+@pytest.mark.parametrize("initial", ["embedded", "scratch"])
+def test_a_run_goes_on_as_it_began_where_an_update_changed_the_usual_settings(tmp_path, monkeypatch, initial):
+    plan = FineTunePlan(None, tmp_path, initial, settings={"seed": 3})
+    plan.write()
+    before = plan.config(SPEC, CPU), plan.parts(10), plan.steps_in_all(10)
+    other = Preset("quick", "", "", {**PRESETS["quick"].settings, "steps": 999, "anchor": 1.0}, coarse=0.0, folds=9)
+    monkeypatch.setattr(module, "find_preset", lambda name: other)
+    monkeypatch.setattr(module, "FROM_SCRATCH", {**FROM_SCRATCH, "steps": 999})
+    again = FineTunePlan.reopen(tmp_path)
+    assert (again.config(SPEC, CPU), again.parts(10), again.steps_in_all(10)) == before
+    again.write()
+    assert FineTunePlan.reopen(tmp_path).config(SPEC, CPU) == before[0]
+    assert FineTunePlan(None, tmp_path, initial).config(SPEC, CPU).steps == 999
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"initial": 1'])

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from ..errors import DataError, OutputError
 from ..files import reason_of
+from ..locks import FileLock
 from .work import ObjectResult
 
 
@@ -32,7 +33,7 @@ class Journal:
     DataError
         When the journal belongs to another run.
     OutputError
-        When it cannot be written.
+        When it cannot be written, or another run writes it.
 
     Attributes
     ----------
@@ -43,15 +44,26 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str], header: Mapping[str, Any], *, restart: bool = False) -> None:
         self.path = Path(path)
         self.done: dict[int, list[ObjectResult]] = {}
-        complete = 0 if restart else self._read(header)
+        self._lock = FileLock(self.path.with_name(f"{self.path.name}.lock"))
         try:
+            self._claim()
+            complete = 0 if restart else self._read(header)
             self._file: IO[bytes] = self.path.open("r+b" if complete else "wb")
             self._file.truncate(complete)  # a line that was cut by a kill goes
             self._file.seek(complete)
             if not complete:
                 self._write({"header": dict(header)})
-        except OSError as error:
-            raise OutputError(f"The journal '{self.path}' cannot be written: {reason_of(error)}.") from error
+        except BaseException as error:
+            self._lock.release()
+            if isinstance(error, OSError) and not isinstance(error, OutputError):
+                raise OutputError(f"The journal '{self.path}' cannot be written: {reason_of(error)}.") from error
+            raise
+
+    def _claim(self) -> None:
+        if not self._lock.acquire():
+            raise OutputError(
+                f"Another run writes '{self.path}' now; wait until it is over, or give this one another output."
+            )
 
     def __enter__(self) -> Journal:
         return self
@@ -61,6 +73,7 @@ class Journal:
     ) -> None:
         with contextlib.suppress(OSError):  # a full disk was told of by `add`; the line that it cut is told apart
             self._file.close()
+        self._lock.release()
 
     def add(self, image_id: int, results: Sequence[ObjectResult]) -> None:
         """Note an image as done.

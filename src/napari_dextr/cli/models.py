@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ._app import JsonCommand, JsonGroup, JsonOption, console, write_json
+
+if TYPE_CHECKING:
+    from ..training.outcome import Outcome
 
 library = typer.Typer(name="models", cls=JsonGroup, invoke_without_command=True, rich_markup_mode="rich")
 """``models`` by itself, and its commands."""
@@ -84,7 +87,11 @@ def keep(
 
     model = keep_model(source, name)
     _say(f"Kept as '{model.name}': {describe(model.spec)}. Use it with --model \"{model.name}\".", json_file)
-    write_json(json_file, {"name": model.name, "file": str(model.path)})
+    refused = _refused(source) if source.is_dir() else None
+    if refused is not None:
+        also = "" if refused.tuned is None else f" The new one is {refused.tuned}, if you want it all the same."
+        _say(f"This run did not help, so what you kept is the model that it started from.{also}", json_file)
+    write_json(json_file, {"name": model.name, "file": str(model.path), "is_the_base": refused is not None})
 
 
 @library.command(cls=JsonCommand)
@@ -143,6 +150,18 @@ def export(
 
 
 _OWN = "your own"
+
+
+def _refused(source: Path) -> Outcome | None:
+    """The outcome of a run whose verdict was no: its folder's model is the one that it started from."""
+    from ..errors import DataError
+    from ..training.outcome import read_outcome
+
+    try:
+        outcome = read_outcome(source)
+    except DataError:  # damaged, but the model beside it was read
+        return None
+    return outcome if outcome is not None and outcome.verdict is not None and not outcome.verdict.helps else None
 
 
 def _facts(entry: Any) -> dict[str, Any]:

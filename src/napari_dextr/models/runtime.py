@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast, get_args
 
@@ -266,29 +266,57 @@ def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
     setattr(network.get_submodule(parent), leaf, module)
 
 
-@contextmanager
-def _exact_float32(device: torch.device) -> Iterator[None]:
-    """Keep PyTorch from computing float32 in TF32 or bfloat16 behind our back, here only."""
+class _Exact:
+    """Keeps PyTorch from computing float32 in TF32 or bfloat16 behind our back, on one kind of device.
+
+    The switches are the process's, and several threads run networks: the first to come sets them, the last to go
+    puts them back.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before: list[tuple[Any, str, Any]] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                switches = _float32_switches(self._kind)
+                self._before = [(owner, name, getattr(owner, name)) for owner, name, _ in switches]
+                for owner, name, value in switches:
+                    setattr(owner, name, value)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                for owner, name, value in self._before:
+                    setattr(owner, name, value)
+
+
+_EXACT = {kind: _Exact(kind) for kind in ("cuda", "cpu")}
+
+
+def _exact_float32(device: torch.device) -> _Exact:
+    return _EXACT["cuda" if device.type == "cuda" else "cpu"]
+
+
+def _float32_switches(kind: str) -> list[tuple[Any, str, Any]]:
+    """Owner, name and exact value of PyTorch's switches for float32 on a kind of device, where it has them."""
     backends: Any = torch.backends
-    if device.type == "cuda":
+    if kind == "cuda":
         places = [(backends.cudnn, "conv"), (backends.cuda, "matmul")]
     else:
         places = [(backends.mkldnn, "conv"), (backends.mkldnn, "matmul")]
     switches: list[tuple[Any, str, Any]] = [
         (getattr(backend, name, None), "fp32_precision", "ieee") for backend, name in places
     ]
-    if device.type == "cuda" and not all(hasattr(owner, name) for owner, name, _ in switches):
+    if kind == "cuda" and not all(hasattr(owner, name) for owner, name, _ in switches):
         # PyTorch before 2.9; the old and the new switches must not be mixed
         switches = [(backends.cudnn, "allow_tf32", False), (backends.cuda.matmul, "allow_tf32", False)]
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in switches if hasattr(owner, name)]
-    try:
-        for owner, name, value in switches:
-            if hasattr(owner, name):
-                setattr(owner, name, value)
-        yield
-    finally:
-        for owner, name, value in before:
-            setattr(owner, name, value)
+    return [switch for switch in switches if hasattr(switch[0], switch[1])]
 
 
 def _has_mps() -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError
 from ..files import atomic_write
 from .config import TrainConfig
-from .presets import DEFAULT, find_preset
+from .presets import DEFAULT, Preset, find_preset
 
 if TYPE_CHECKING:
     import torch
@@ -76,6 +76,9 @@ class FineTunePlan:
         One of `napari_dextr.training.presets.PRESETS`; not for a start from scratch, which has settings of its own.
     folds : int, optional
         Into how many parts few objects are dealt out; by default as the preset says.
+    usual : Preset, optional
+        What the preset says; by default what it says today. `reopen` gives what it said when the run began, which
+        an update of the plugin may have changed since.
     """
 
     source: Source | None
@@ -89,6 +92,7 @@ class FineTunePlan:
     name: str | None = None
     preset: str = DEFAULT
     folds: int | None = None
+    usual: Preset | None = None
 
     def config(self, spec: ModelSpec, device: torch.device) -> TrainConfig:
         """All settings, for a model to start from and the device to train on.
@@ -102,9 +106,9 @@ class FineTunePlan:
 
         fastest = choose_dtype("auto", device, agrees=True)
         precision = {"precision": str(fastest).removeprefix("torch.")}
+        preset = self._usual()
         if self.initial == SCRATCH:
-            return TrainConfig.from_mapping({**precision, **FROM_SCRATCH, **self.settings})
-        preset = find_preset(self.preset)
+            return TrainConfig.from_mapping({**precision, **preset.settings, **self.settings})
         published = spec.pipeline == "published"
         kind: Mapping[str, Any] = PUBLISHED if published else {}
         canvases = _canvases(spec.canvas, 0.0 if published else preset.coarse)
@@ -114,7 +118,7 @@ class FineTunePlan:
 
     def parts(self, objects: int) -> int:
         """Into how many parts so many objects are dealt out for cross-validation; 0 where they are not."""
-        wanted = self.folds if self.folds is not None else find_preset(self.preset).folds
+        wanted = self.folds if self.folds is not None else self._usual().folds
         open_to_it = self.validation is None and self.hold_out is None and self.initial != SCRATCH
         return min(wanted, objects) if open_to_it and wanted > 1 and _FEWEST_FOLDED <= objects < CROSS_VALIDATED else 0
 
@@ -128,9 +132,13 @@ class FineTunePlan:
 
     def steps_in_all(self, objects: int) -> int:
         """Optimiser steps of the whole run on so many objects, all rounds of a cross-validation included."""
-        usual = FROM_SCRATCH if self.initial == SCRATCH else find_preset(self.preset).settings
-        steps = int({**usual, **self.settings}["steps"])
+        steps = int({**self._usual().settings, **self.settings}["steps"])
         return steps * (1 + self.parts(objects))
+
+    def _usual(self) -> Preset:
+        if self.usual is not None:
+            return self.usual
+        return Preset(SCRATCH, "", "", FROM_SCRATCH) if self.initial == SCRATCH else find_preset(self.preset)
 
     def write(self) -> None:
         """Remember the plan in its run folder.
@@ -142,6 +150,7 @@ class FineTunePlan:
         """
         path = Path(self.out) / PLAN
         earlier = _read(path) or {}
+        usual = self._usual()
         content = {
             "initial": str(self.initial),
             "hold_out": self.hold_out,
@@ -152,6 +161,7 @@ class FineTunePlan:
             "name": self.name,
             "preset": self.preset,
             "folds": self.folds,
+            "usual": {"settings": dict(usual.settings), "coarse": usual.coarse, "folds": usual.folds},
             "started": earlier.get("started") or datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
         with atomic_write(path) as part:
@@ -180,7 +190,9 @@ class FineTunePlan:
             if content is None:
                 raise ValueError("it is damaged")
             names = ("initial", "hold_out", "settings", "device", "side", "name", "preset", "folds")
-            plan = cls(None, Path(folder), **{name: content[name] for name in names})
+            usual = content.get("usual")  # plans of before it was kept have none
+            kept = usual and Preset(content["preset"], "", "", usual["settings"], usual["coarse"], usual["folds"])
+            plan = cls(None, Path(folder), **{name: content[name] for name in names}, usual=kept)
             return plan if device is None else replace(plan, device=device)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"The plan in '{folder}' cannot be read ({error}); start the training again.") from None
