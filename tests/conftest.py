@@ -55,9 +55,10 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_own_models(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep every test away from the models of whoever runs it, and from those of other tests."""
-    folder = tmp_path_factory.getbasetemp() / f"models-{secrets.token_hex(4)}"  # made where a test keeps a model
-    monkeypatch.setenv("NAPARI_DEXTR_MODELS", str(folder))
+    """Keep every test away from models, runs and sessions of whoever runs it, and from those of other tests."""
+    folder = tmp_path_factory.getbasetemp() / f"data-{secrets.token_hex(4)}"  # made where a test keeps something
+    monkeypatch.setenv("NAPARI_DEXTR_DATA", str(folder))
+    monkeypatch.setenv("NAPARI_DEXTR_MODELS", str(folder / "models"))
 
 
 @pytest.fixture(autouse=True)

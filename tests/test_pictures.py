@@ -133,3 +133,15 @@ def test_nothing_relative_is_left_in_the_readme(pypi: Any) -> None:
     text = pypi.absolute((PROJECT / "README.md").read_text(encoding="utf-8"), "https://github.com/lab/plugin", "v1")
     assert re.findall(r"\]\((?!https://|#)([^)]+)\)", text) == []
     assert text.count("https://github.com/lab/plugin/raw/v1/docs/images/") >= 1
+
+
+def test_the_package_index_is_told_the_projects_pages(pypi: Any) -> None:
+    text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+    named = pypi.with_addresses(text, "https://github.com/lab/plugin.git", "v1")
+    table = named.partition("[project.urls]")[2].partition("[project.scripts]")[0]
+    assert 'Issues = "https://github.com/lab/plugin/issues"' in table
+    assert 'Changelog = "https://github.com/lab/plugin/blob/v1/CHANGELOG.md"' in table
+    assert named.replace(f"[project.urls]{table}", "") == text
+    for unfit in (named, "[project]\n"):
+        with pytest.raises(ValueError, match="addresses already, or no"):
+            pypi.with_addresses(unfit, "https://github.com/lab/plugin", "v1")

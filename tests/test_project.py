@@ -86,7 +86,7 @@ def test_the_citation_is_complete_and_names_this_version_and_licence() -> None:
     assert [author["name"] for author in citation["authors"]] == [
         author["name"] for author in PYPROJECT["project"]["authors"]
     ]
-    for reference in citation["references"]:
+    for reference in [citation["preferred-citation"], *citation["references"]]:
         assert {"type", "title", "authors"} <= set(reference)
         assert all({"family-names", "given-names"} <= set(author) for author in reference["authors"])
 
@@ -192,7 +192,9 @@ def release_of(folder: Path, version: str, changelog: str) -> Path:
     package = folder / "src" / "napari_dextr"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(f'__version__ = "{version}"\n', encoding="utf-8")
-    (folder / "CITATION.cff").write_text(f"title: napari-dextr\nversion: {version}\n", encoding="utf-8")
+    (folder / "CITATION.cff").write_text(
+        f"title: napari-dextr\nversion: {version}\ndate-released: 2027-01-31\n", encoding="utf-8"
+    )
     (folder / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
     return folder
 
@@ -202,8 +204,11 @@ DATED = "# Changelog\n\n## [Unreleased]\n\n## [0.2.0] - 2027-01-31\n\n- New.\n\n
 
 def test_notes_are_the_section_of_the_tag(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     project = release_of(tmp_path, "0.2.0", DATED)
-    assert tool("release_notes").main("v0.2.0", project) == 0
+    assert tool("release_notes").main("v0.2.0", "", project) == 0
     assert capfdbinary.readouterr().out == b"- New.\n"
+    (project / "CHANGELOG.md").write_text(DATED.replace("New.", "New [card](src/card.md)."), encoding="utf-8")
+    assert tool("release_notes").main("v0.2.0", "https://github.com/a/b", project) == 0
+    assert capfdbinary.readouterr().out == b"- New [card](https://github.com/a/b/blob/v0.2.0/src/card.md).\n"
 
 
 @pytest.mark.parametrize(
@@ -216,13 +221,22 @@ def test_notes_are_the_section_of_the_tag(tmp_path: Path, capfdbinary: pytest.Ca
         ("v0.2.0", DATED.replace(" - 2027-01-31", ""), "has no section"),
         ("v0.2.0", DATED.replace("- New.", ""), "has no section"),
         ("v0.2.0", "# Changelog\n", "has no section"),
+        ("v0.2.0", DATED.replace("- New.", "Nothing has been published yet: soon.\n- New."), "take it out"),
     ],
 )
 def test_a_tag_that_does_not_agree_is_refused(tmp_path: Path, tag: str, changelog: str, told: str) -> None:
     module = tool("release_notes")
     project = release_of(tmp_path, "0.2.0", changelog)
     assert any(told in problem for problem in module.disagreements(tag, project))
-    assert module.main(tag, project) == 1
+    assert module.main(tag, "", project) == 1
+
+
+def test_a_citation_without_a_day_is_refused(tmp_path: Path) -> None:
+    module = tool("release_notes")
+    project = release_of(tmp_path, "0.2.0", DATED)
+    assert module.disagreements("v0.2.0", project) == []
+    (project / "CITATION.cff").write_text("version: 0.2.0\n", encoding="utf-8")
+    assert any("date-released" in problem for problem in module.disagreements("v0.2.0", project))
 
 
 def test_the_changelog_of_this_project_can_be_read() -> None:

@@ -1,4 +1,6 @@
-"""Print the notes of a release, if everything agrees with its tag: `python tools/release_notes.py v0.1.0`.
+"""Print the notes of a release, if everything agrees with its tag.
+
+    python tools/release_notes.py v0.1.0 [https://github.com/OWNER/NAME]
 
 The version of the package, a dated section of the changelog and the citation must all name the version of the tag.
 """
@@ -9,16 +11,24 @@ import re
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from pypi_readme import absolute
+
 PROJECT = Path(__file__).resolve().parent.parent
+_UNPUBLISHED = "Nothing has been published yet"
 _HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\](?: - (?P<date>\d{4}-\d{2}-\d{2}))?$", re.MULTILINE)
 
 
-def main(tag: str = "", project: Path = PROJECT) -> int:
+def main(tag: str = "", repository: str = "", project: Path = PROJECT) -> int:
+    """``repository`` is its address on GitHub, for the links of the notes: a release page has no neighbours."""
     problems = disagreements(tag, project)
     if problems:
         print("\n".join(problems), file=sys.stderr)
         return 1
     notes, _ = sections(project)[tag.removeprefix("v")]
+    if repository:
+        notes = absolute(notes, repository, tag)
     sys.stdout.buffer.write(f"{notes}\n".encode())  # Windows would write another encoding
     return 0
 
@@ -36,6 +46,10 @@ def disagreements(tag: str, project: Path = PROJECT) -> list[str]:
     notes, date = sections(project).get(version, ("", ""))
     if not notes or not date:
         problems.append(f"CHANGELOG.md has no section '## [{version}] - YYYY-MM-DD' with something in it.")
+    if _UNPUBLISHED in notes:
+        problems.append(f"CHANGELOG.md still says '{_UNPUBLISHED}' in the section of {version}: take it out.")
+    if not date_released(project):
+        problems.append("CITATION.cff has no date-released: YYYY-MM-DD.")
     return problems
 
 
@@ -58,6 +72,12 @@ def sections(project: Path = PROJECT) -> dict[str, tuple[str, str]]:
         heading["version"]: (text[heading.end() : end].strip(), heading["date"] or "")
         for heading, end in zip(headings, ends, strict=True)
     }
+
+
+def date_released(project: Path = PROJECT) -> str:
+    """The day of the release that the citation states; empty where it states none."""
+    found = _found(r"^date-released: [\"']?(\d{4}-\d{2}-\d{2})[\"']?$", project / "CITATION.cff")
+    return "" if found == "nothing" else found
 
 
 def _found(pattern: str, file: Path) -> str:

@@ -201,5 +201,6 @@ def nobodys_home(folder: str) -> None:
 
     os.environ["HOME"] = os.environ["USERPROFILE"] = folder  # what "~" means
     os.environ[CACHE_VARIABLE] = str(Path(folder) / "cache")
+    os.environ["NAPARI_DEXTR_DATA"] = str(Path(folder) / "data")
     os.environ["NAPARI_DEXTR_MODELS"] = str(Path(folder) / "models")
     os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")

@@ -72,8 +72,8 @@ def test_new_runs_get_names_of_their_own(tmp_path, monkeypatch):
     assert first.name.startswith("my-cells-3-20")
     assert second.name == f"{first.name}-2"
     assert first.is_dir()
-    monkeypatch.setenv("NAPARI_DEXTR_MODELS", str(tmp_path / "library" / "models"))
-    assert runs_folder() == tmp_path / "library" / "runs"
+    monkeypatch.setenv("NAPARI_DEXTR_DATA", str(tmp_path / "mine"))
+    assert runs_folder() == tmp_path / "mine" / "runs"
     assert new_run("", None).parent == runs_folder()
 
 

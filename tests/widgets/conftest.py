@@ -231,5 +231,6 @@ def stage() -> Iterator[Stage]:
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A library of own models that is the test's alone; runs of trainings go beside it."""
+    monkeypatch.setenv("NAPARI_DEXTR_DATA", str(tmp_path))
     monkeypatch.setenv("NAPARI_DEXTR_MODELS", str(tmp_path / "models"))
     return tmp_path / "models"

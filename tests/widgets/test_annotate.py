@@ -14,9 +14,9 @@ from qtpy.QtCore import Qt
 
 from napari_dextr.models.catalogue import EMBEDDED_FILE
 from napari_dextr.models.checkpoint import write_checkpoint
-from napari_dextr.models.download import CACHE_VARIABLE
 from napari_dextr.models.own import keep_model, remove_model
 from napari_dextr.models.spec import ModelSpec
+from napari_dextr.places import DATA_VARIABLE
 from napari_dextr.widgets import annotate
 from napari_dextr.widgets.annotate import AnnotateWidget
 from napari_dextr.widgets.docks import tell_models_changed
@@ -34,9 +34,9 @@ def notices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sessions are saved where nobody's work is."""
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+def _data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions are saved where nobody's work is, and a test can look for them."""
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
 
 
 @pytest.fixture

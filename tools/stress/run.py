@@ -121,6 +121,7 @@ def in_its_own_program(name: str, scale: float, seed: int) -> Result:
             "OMP_NUM_THREADS": "1",
             "NAPARI_CONFIG": "",
             "NAPARI_DEXTR_CACHE": folder,
+            "NAPARI_DEXTR_DATA": folder,
             "PYTHONFAULTHANDLER": "1",
         }
         try:

@@ -190,7 +190,8 @@ def program(
 
     Coordinates are row,column in pixels, as napari shows them. Wrong input ends with one sentence and exit code 2.
     Where a command takes --json, programs can read its results. [bold]models[/bold] tells in which folders downloaded
-    weights and your own models lie; the environment variables NAPARI_DEXTR_CACHE and NAPARI_DEXTR_MODELS name others.
+    weights and your own models lie; the environment variables NAPARI_DEXTR_CACHE and NAPARI_DEXTR_MODELS name others,
+    and NAPARI_DEXTR_DATA another place for models, trainings and the journals of sessions.
     """
 
 

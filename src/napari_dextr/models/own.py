@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import ModelError, OutputError
 from ..files import atomic_write, make_folder, move_new, reason_of
+from ..places import data_folder
 from .catalogue import BUILT_IN
 from .checkpoint import RUN_FILES, read_checkpoint, read_header, read_spec, weights_file, write_checkpoint
 from .naming import RESERVED, check_name, composed, folded, tidy_name
@@ -59,13 +60,9 @@ class OwnModel:
 
 
 def models_folder() -> Path:
-    """Folder of the library, whether it is there or not: `NAPARI_DEXTR_MODELS`, or the system's place for user data."""
+    """Folder of the library, whether it is there or not: `NAPARI_DEXTR_MODELS`, or one of the user's data folder."""
     chosen = os.environ.get(MODELS_VARIABLE, "").strip()
-    if chosen:
-        return Path(chosen).expanduser()
-    import platformdirs
-
-    return platformdirs.user_data_path("napari-dextr", appauthor=False) / "models"
+    return Path(chosen).expanduser() if chosen else data_folder() / "models"
 
 
 def own_models(folder: str | os.PathLike[str] | None = None) -> tuple[OwnModel, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import OutputError
 from ..files import make_folder
 from ..locks import FileLock
-from ..models.own import models_folder
+from ..places import data_folder
 from .lock import LOCK
 
 # named here once more, as the modules they belong to bring PyTorch, and a list of folders must not wait for that
@@ -49,8 +49,8 @@ class UnfinishedRun:
 
 
 def runs_folder() -> Path:
-    """Where runs go unless told: beside the models that were trained here (`napari_dextr.models.own`)."""
-    return models_folder().parent / "runs"
+    """Where runs go unless told: a folder of the user's own, also where several people share a library of models."""
+    return data_folder() / "runs"
 
 
 def new_run(name: str, folder: str | os.PathLike[str] | None = None) -> Path:

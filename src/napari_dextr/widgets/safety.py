@@ -10,8 +10,8 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel
 
 from ..errors import DextrError
-from ..models.download import cache_folder
 from ..napari_io.saved_session import describe, image_of, place_named, restore
+from ..places import data_folder
 from ..session.autosave import Journal
 from ..session.recovery import Found, dismiss, recover, recoverable
 from .panels import make_button
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def sessions_folder() -> Path:
-    """Where the journals of sessions are kept."""
-    return cache_folder() / "sessions"
+    """Where the journals of sessions are kept: with the user's data, as a cache may be emptied, shared or read-only."""
+    return data_folder() / "sessions"
 
 
 class Safety(QObject):
