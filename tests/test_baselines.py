@@ -109,3 +109,15 @@ def test_grabcut_says_what_it_needs(monkeypatch):
     monkeypatch.setattr(baselines, "has_grabcut", lambda: False)
     with pytest.raises(DextrError, match="opencv-python-headless"):
         BASELINES["grabcut"](np.zeros(SHAPE), prompt, SHAPE)
+
+
+@pytest.mark.parametrize("name", ["ellipse", "tilted ellipse"])
+def test_ellipses_are_the_same_in_part_of_the_image_as_in_all_of_it(name):
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        points = rng.uniform(-8, 28, (4, 2)).round(1)
+        if np.ptp(points, axis=0).min() < 2:
+            continue
+        small = BASELINES[name](None, Prompt.extreme(points), (20, 20))
+        large = BASELINES[name](None, Prompt.extreme(points + 40), (100, 100))
+        assert np.array_equal(small, large[40:60, 40:60])

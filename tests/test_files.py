@@ -6,12 +6,21 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from napari_dextr.errors import DataError, OutputError
-from napari_dextr.files import atomic_write, keep_version, make_folder, move_new, temporaries, temporary_folder
+from napari_dextr.files import (
+    atomic_write,
+    check_target,
+    keep_version,
+    make_folder,
+    move_new,
+    temporaries,
+    temporary_folder,
+)
 
 
 def test_a_new_file_appears_whole_and_alone(tmp_path):
@@ -225,3 +234,22 @@ def test_long_names_of_wide_letters_are_written(tmp_path):
     with atomic_write(tmp_path / name) as temporary:
         temporary.write_text("x", encoding="utf-8")
     assert (tmp_path / name).read_text(encoding="utf-8") == "x"
+
+
+def test_a_place_is_asked_for_before_long_work(tmp_path, monkeypatch):
+    assert check_target(tmp_path / "a.json") == tmp_path / "a.json"
+    (tmp_path / "a.json").touch()
+    assert check_target(tmp_path / "a.json") == tmp_path / "a.json"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    for wrong in (tmp_path, tmp_path / "no" / "a.json"):
+        with pytest.raises(OutputError, match="a file in a folder that exists"):
+            check_target(wrong)
+    with pytest.raises(OutputError, match="no ordinary file"):
+        check_target(os.devnull)
+
+    def refuse(**_):
+        raise PermissionError(errno.EACCES, "no")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(OutputError, match="may not be written there"):
+        check_target(tmp_path / "b.json")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
 from napari_dextr.coco import ImageLabels, read_coco
-from napari_dextr.errors import DataError
+from napari_dextr.errors import DataError, OutputError
 from napari_dextr.label_formats import (
     FORMATS,
     export_labels,
@@ -131,3 +133,27 @@ def test_two_label_images_never_become_one_file(tmp_path, first, second):
     with pytest.raises(DataError, match="rename one of them"):
         export_labels(tmp_path / "a.json", planes, CLASSES, formats=("coco", "instances"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("blocked", ["semantic", "yolo/data.yaml"])
+def test_where_one_format_cannot_be_written_no_file_changes(tmp_path, blocked):
+    export_labels(tmp_path / "a.json", [ImageLabels("a.png", LABELS, FACTS)], CLASSES)
+    before = (tmp_path / "a.json").read_bytes()
+    place = tmp_path / blocked
+    if blocked == "semantic":
+        place.write_text("mine", encoding="utf-8")
+    else:
+        place.mkdir(parents=True)
+    with pytest.raises(OutputError):
+        export_labels(tmp_path / "a.json", [ImageLabels("a.png", np.zeros_like(LABELS), FACTS)], CLASSES, formats=FORMATS)
+    assert (tmp_path / "a.json").read_bytes() == before
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path != place] == [tmp_path / "a.json"]
+
+
+@pytest.mark.parametrize("name", ["/data/im/a.png", "../a.png", "C:\\im\\a.png"])
+def test_a_name_that_leads_elsewhere_stays_in_the_file_that_holds_it_and_gets_no_files_beside(tmp_path, name):
+    entry = {"id": 1, "file_name": name, "height": 8, "width": 10}
+    (tmp_path / "a.json").write_text(json.dumps({"images": [entry], "annotations": []}), encoding="utf-8")
+    assert export_labels(tmp_path / "a.json", [ImageLabels(name, LABELS, FACTS)], CLASSES).objects == 2
+    with pytest.raises(DataError):
+        export_labels(tmp_path / "a.json", [ImageLabels(name, LABELS, FACTS)], CLASSES, formats=FORMATS)

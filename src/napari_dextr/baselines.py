@@ -169,11 +169,15 @@ def _four_extremes(prompt: Prompt) -> Points:
 
 def _ellipse(prompt: Prompt, shape: tuple[int, int], rho: float) -> Mask:
     top, left, bottom, right = _bounds(prompt)
-    rows, cols = _axes(shape)
-    # Marks sit on the centres of the outermost pixels, so the object reaches half a pixel farther.
-    u = (rows - (top + bottom) / 2) / ((bottom - top) / 2 + 0.5)
-    v = (cols - (left + right) / 2) / ((right - left) / 2 + 0.5)
-    return _as_mask(u**2 - 2 * rho * u * v + v**2 <= 1 - rho**2)
+    mask = np.zeros(shape, dtype=bool)
+    # Marks sit on the centres of the outermost pixels, so the object reaches half a pixel farther, and no more.
+    r0, c0 = max(0, math.floor(top) - 1), max(0, math.floor(left) - 1)
+    part = mask[r0 : max(r0, math.ceil(bottom) + 2), c0 : max(c0, math.ceil(right) + 2)]
+    rows, cols = _axes((part.shape[0], part.shape[1]))
+    u = (rows + r0 - (top + bottom) / 2) / ((bottom - top) / 2 + 0.5)
+    v = (cols + c0 - (left + right) / 2) / ((right - left) / 2 + 0.5)
+    part[...] = u**2 - 2 * rho * u * v + v**2 <= 1 - rho**2
+    return mask
 
 
 def _fill(polygon: Points, shape: tuple[int, int]) -> Mask:

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import socket
 import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Iterator
@@ -256,6 +257,28 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise OutputError(f"The folder '{folder}' cannot be made: {reason_of(error)}.") from error
     return folder
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """The path, if a file can be written there; for asking before long work, not after it.
+
+    Raises
+    ------
+    OutputError
+        When a folder has that name, there is no such folder, nothing may be written in it, or it is no ordinary file.
+    """
+    file = Path(path)
+    # os.path: Path.is_dir raises where a folder may not be entered
+    if os.path.isdir(file) or not os.path.isdir(file.parent):  # noqa: PTH112
+        raise OutputError(f"'{file}' cannot be written: give the name of a file in a folder that exists.")
+    if file.exists() and not file.is_file():
+        raise OutputError(f"'{file}' is no ordinary file, which could be replaced; give the name of one.")
+    try:
+        with tempfile.TemporaryFile(dir=file.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"'{file}' cannot be written: {reason_of(error)}.") from error
+    return file
 
 
 def reason_of(error: OSError) -> str:

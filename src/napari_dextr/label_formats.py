@@ -86,6 +86,7 @@ def export_labels(
         raise DataError(f"There is no format '{', '.join(unknown)}'; choose among {', '.join(FORMATS)}.")
     file = Path(path)
     listed = at_least_one(classes)
+    others = set(formats) - {"coco"}
     total = len(planes) if isinstance(planes, Sequence) else None
     images: set[str] = set()
     stems: dict[str, tuple[str, str]] = {}
@@ -97,16 +98,18 @@ def export_labels(
     ):
         for done, plane in enumerate(planes, start=1):
             labels = plane.read()
-            name = check_file_name(plane.file_name)
+            # the COCO file may hold a name already that leads elsewhere; files beside it never lie elsewhere
+            name = check_file_name(plane.file_name) if others else plane.file_name.replace("\\", "/")
             if writer is not None:
                 writer.add(plane, labels)
-            stem = _stem(name, plane, stems) if set(formats) - {"coco"} else ""
+            stem = _stem(name, plane, stems) if others else ""
             objects += _write_others(stage, stem, plane, labels, listed, formats)
             images.add(name)
             if progress is not None:
                 progress(done, total)
         if "yolo" in formats:
             _write_yolo_names(stage.place("yolo/data.yaml"), listed)
+        stage.check()
         if writer is not None:
             report = writer.finish()
         stage.publish()
@@ -238,6 +241,19 @@ class _Stage:
         make_folder(path.parent)
         return path
 
+    def check(self) -> None:
+        """Make the folders that the files will lie in, before the COCO file takes its place.
+
+        Raises
+        ------
+        OutputError
+            When there is no room for one of them.
+        """
+        for _, target in self._waiting():
+            make_folder(target.parent)
+            if target.is_dir():
+                raise OutputError(f"'{target}' cannot be written: a folder has that name; remove or rename it.")
+
     def publish(self) -> None:
         """Bring all files to their places.
 
@@ -246,15 +262,20 @@ class _Stage:
         OutputError
             When one cannot be written there.
         """
-        waiting = [] if self._folder is None else sorted(path for path in self._folder.rglob("*") if path.is_file())
-        for path in waiting:
-            assert self._folder is not None
-            target = self._file.parent / path.relative_to(self._folder)
-            make_folder(target.parent)
+        for path, target in self._waiting():
             try:
                 os.replace(path, target)
             except OSError as error:
                 raise OutputError(f"'{target}' cannot be written: {reason_of(error)}.") from error
+
+
+    def _waiting(self) -> list[tuple[Path, Path]]:
+        """Each file that waits, and its place."""
+        folder = self._folder
+        if folder is None:
+            return []
+        found = sorted(path for path in folder.rglob("*") if path.is_file())
+        return [(path, self._file.parent / path.relative_to(folder)) for path in found]
 
 
 def _write_others(

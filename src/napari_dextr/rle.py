@@ -20,6 +20,7 @@ Mask = npt.NDArray[np.bool_]
 Runs = npt.NDArray[np.int64]
 """``(N, 2)`` start and stop of an object's runs of pixels, counted down the columns of its image."""
 
+_AT_ONCE = 32  # polygons that are merged in one go
 _MOST_PIXELS = 2**32  # pycocotools counts in 32 bits
 _OVERHANG, _OVERHANG_PIXELS = 0.25, 8  # how far a polygon may leave its image: objects are cut by its border
 
@@ -233,7 +234,10 @@ def _polygons_to_rle(polygons: list[Any], shape: tuple[int, int]) -> bytes:
             raise DataError("a polygon needs at least three points, each with x and y.")
         _check_place(outline.reshape(-1, 2), shape)
         outlines.append(outline.tolist())
-    rle = cocomask.merge(cocomask.frPyObjects(outlines, height, width))
+    parts = cocomask.frPyObjects(outlines, height, width)
+    while len(parts) > _AT_ONCE:  # one after the other, each would be merged with all that came before
+        parts = [cocomask.merge(parts[start : start + _AT_ONCE]) for start in range(0, len(parts), _AT_ONCE)]
+    rle = cocomask.merge(parts)
     return bytes(rle["counts"])
 
 

@@ -177,3 +177,32 @@ def test_what_json_does_not_know_in_an_entry_is_no_obstacle(pack, model):
     written = json.loads((pack / "out.json").read_text(encoding="utf-8"))
     assert written["annotations"][0]["iou_pred"] is None
     assert written["annotations"][0]["segmentation"]
+
+
+def test_ids_written_as_text_get_their_masks(pack, model):
+    content = json.loads((pack / "a.json").read_text(encoding="utf-8"))
+    names = {1: "9007199254740993", 2: "9007199254740995", 4: "4.0"}
+    for entry in content["annotations"]:
+        entry["id"] = names.get(entry["id"], entry["id"])
+    (pack / "a.json").write_text(json.dumps(content), encoding="utf-8")
+    run(pack, model)
+    written = json.loads((pack / "out.json").read_text(encoding="utf-8"))["annotations"]
+    assert all(entry["segmentation"] for entry in written if entry["id"] in names.values())
+
+
+def test_a_box_with_an_empty_outline_has_no_mask_to_keep(pack, model):
+    content = json.loads((pack / "a.json").read_text(encoding="utf-8"))
+    for entry in content["annotations"]:
+        entry["segmentation"] = [[]]
+    (pack / "a.json").write_text(json.dumps(content), encoding="utf-8")
+    assert run(pack, model, settings=AnnotateSettings(keep_masks=True)).masks == 6
+
+
+def test_half_a_character_in_a_name_ends_no_run(pack, model):
+    content = json.loads((pack / "a.json").read_text(encoding="utf-8"))
+    content["categories"][0]["name"] = "cell \ud83d"
+    (pack / "a.json").write_text(json.dumps(content), encoding="utf-8")
+    report = run(pack, model)
+    assert report.masks == 6
+    assert "\\ud83d" in report.review.read_text(encoding="utf-8")
+    assert json.loads(report.path.read_text(encoding="utf-8"))["categories"] == content["categories"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_dextr.cli._marks import parse_numbers, parse_points, parse_prompt
+from napari_dextr.cli._marks import parse_numbers, parse_points, parse_prompt, parse_whole
 from napari_dextr.errors import PromptError
 
 
@@ -81,3 +81,9 @@ def test_marks_that_say_nothing_are_refused(words, message):
 def test_numbers_are_finite(text):
     with pytest.raises(PromptError, match="finite"):
         parse_numbers(text, "--channels")
+
+
+def test_channels_are_whole_numbers():
+    assert parse_whole("2,0", "--channels") == [2, 0]
+    with pytest.raises(PromptError, match="--channels must be whole numbers"):
+        parse_whole("0.7", "--channels")

@@ -40,3 +40,13 @@ def test_objects_without_a_class_get_the_only_one_or_one_of_their_own():
 def test_a_class_that_is_not_listed_is_refused():
     with pytest.raises(DataError, match="Label 3 has class 7"):
         Categories([CELL], Previous()).of(7, "Label 3")
+
+
+def test_classes_may_have_one_name_where_the_file_has_it_for_several() -> None:
+    twins = [ObjectClass(2, "cells", "#e69f00"), ObjectClass(1, "cells", "#56b4e9")]  # of categories 0 and 1
+    categories = Categories(twins, Previous(categories=[(0, "cells"), (1, "cells")]))
+    assert [categories.of(number, "x") for number in (2, 1)] == [(0, "cells"), (1, "cells")]
+    assert categories.added == []
+    for previous in (Previous(), Previous(categories=[(1, "cells")])):
+        with pytest.raises(DataError, match="Two classes have the name 'cells'"):
+            Categories(twins, previous)

@@ -160,3 +160,12 @@ def test_16_bits_stay_whatever_the_order_of_their_bytes(tmp_path):
     plane = np.arange(20, dtype=">u2").reshape(4, 5) * 3000
     write_plane(tmp_path / "a.png", plane)
     np.testing.assert_array_equal(np.asarray(imageio.v3.imread(tmp_path / "a.png")), plane)
+
+
+def test_the_picture_of_another_folder_is_not_taken_for_a_missing_one(tmp_path):
+    (tmp_path / "a.png").touch()
+    other = CocoImage(2, "val/a.png", 4, 6, bare=False)
+    for look in (find_image, check_there, open_annotated):
+        with pytest.raises(MissingImageError, match=r"val/a\.png"):
+            look(tmp_path, other)
+    assert find_image(tmp_path, CocoImage(1, "a.png", 4, 6, bare=False)) == tmp_path / "a.png"

@@ -12,7 +12,7 @@ from pycocotools import mask as cocomask
 from napari_dextr.coco import ImageLabels, labels_to_coco, read_coco, read_labels, write_coco
 from napari_dextr.coco.labels import check_form, segment
 from napari_dextr.errors import DataError
-from napari_dextr.rle import encode, label_runs
+from napari_dextr.rle import decode, encode, label_runs
 
 from .samples import document
 
@@ -144,3 +144,13 @@ def test_bad_objects_are_told_or_raised(write):
     assert all("\n" not in problem for problem in problems)
     with pytest.raises(DataError, match="Object 2"):
         read_labels(dataset, 7)
+
+
+def test_objects_of_many_specks_become_run_lengths_unless_polygons_are_asked_for():
+    specks = np.zeros((60, 60), np.int32)
+    specks[::3, ::3] = 1
+    for form, kind in (("auto", dict), ("polygons", list)):
+        document = labels_to_coco(specks, "a.png", segmentation=form)
+        (entry,) = document["annotations"]
+        assert isinstance(entry["segmentation"], kind)
+        np.testing.assert_array_equal(decode(entry["segmentation"], specks.shape), specks == 1)

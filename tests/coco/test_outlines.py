@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -68,3 +69,18 @@ def test_joined_outlines_walk_their_bridge_twice():
     outer = np.array([[0, 0], [0, 9], [9, 9], [9, 0]])
     hole = np.array([[3, 3], [3, 5], [5, 5], [5, 3]])
     assert join([outer, hole]).tolist() == [[0, 0], *hole.tolist(), [3, 3], *outer.tolist()]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_specks_and_sponges_are_joined_to_one_line_that_fills_them(seed):
+    rng = np.random.default_rng(seed)
+    specks = rng.random((60, 90)) < (0.2, 0.5, 0.8)[seed]
+    np.testing.assert_array_equal(decode([one_polygon(specks)], specks.shape), specks)
+    sponge = polygons(specks, bridges=True)
+    np.testing.assert_array_equal(decode(sponge, specks.shape), specks)
+
+
+def test_thousands_that_hang_on_each_other_in_a_row_are_joined():
+    comb = np.zeros((3, 9001), bool)
+    comb[1, ::3] = True
+    np.testing.assert_array_equal(decode([one_polygon(comb)], comb.shape), comb)

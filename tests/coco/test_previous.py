@@ -15,12 +15,18 @@ def test_entries_are_found_by_id_and_by_what_we_recorded(write):
     base["images"][0]["file_name"] = "x\\a.png"
     previous = Previous.read(write(base))
     assert previous.ids == {1: 0}
-    assert previous.keys == {(7, "", "Ada", 5): 0}
+    assert previous.keys == {(7, "", "Ada", 5): (0,)}
     assert previous.annotation(0) == base["annotations"][0]
     assert previous.entry(previous.image_spans[0]) == base["images"][0]
     assert previous.images["x/a.png"][1].id == previous.last_image == 7
     assert [key for key, _, _ in previous.head] == list(base)
     assert previous.categories == [(2, "cell")]
+
+
+def test_objects_of_two_sessions_that_count_from_1_are_both_found(write):
+    base = with_value("annotations", "napari_dextr", {"label": 1})
+    base["annotations"].append({**base["annotations"][0], "id": 2})
+    assert Previous.read(write(base)).keys == {(7, "", "", 1): (0, 1)}
 
 
 def test_only_whole_labels_are_keys():

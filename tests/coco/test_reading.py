@@ -99,3 +99,23 @@ def test_ids_that_no_program_counts_to_are_refused(number):
         with pytest.raises((ValueError, OverflowError)):
             whole(value)
     assert whole(2**63 - 1) == 2**63 - 1
+
+
+@pytest.mark.parametrize("text", ["9007199254740993", "12", "12.0", " 7 "])
+def test_ids_written_as_text_are_exact(text):
+    assert whole(text) == (int(text) if "." not in text else 12)
+
+
+def test_polygons_that_enclose_nothing_are_none(write):
+    box = [2, 2, 6, 2, 6, 6, 2, 6]
+    for written, read in (([[]], None), ([], None), ([[1, 1, 2, 2]], None), ([[1, 1], box], [box]), ([box], [box])):
+        (obj,) = read_coco(write(with_value("annotations", "segmentation", written))).objects
+        assert obj.segmentation == read
+
+
+def test_a_name_in_two_folders_is_not_known_without_them(write):
+    content = document()
+    content["images"] += [{**content["images"][0], "id": 8, "file_name": "val\\a.png"}]
+    content["images"] += [{**content["images"][0], "id": 9, "file_name": "val/b.png"}]
+    images = read_coco(write(content)).images
+    assert [images[number].bare for number in (7, 8, 9)] == [False, False, True]

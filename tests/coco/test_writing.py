@@ -222,11 +222,12 @@ def test_objects_of_others_that_were_changed_keep_id_and_keys(foreign):
 
 def test_ids_stay_when_objects_come_go_and_move_between_categories(tmp_path):
     path = tmp_path / "a.json"
-    export_coco(path, [ImageLabels("a.png", LABELS, {3: FACTS, 9: FACTS}), ImageLabels("b.png", LABELS)], CLASSES[1:])
+    planes = [ImageLabels("a.png", LABELS, {3: FACTS, 9: FACTS}), ImageLabels("b.png", LABELS)]
+    known = export_coco(path, planes, CLASSES[1:]).ids["a.png", ""]
     more = LABELS.copy()
     more[more == 3] = 0
     more[0, 0] = 1
-    report = export_coco(path, [ImageLabels("a.png", more, {9: FACTS})], CLASSES)
+    report = export_coco(path, [ImageLabels("a.png", more, {9: FACTS}, ids=known)], CLASSES)
     assert report.removed == 1
     assert report.ids == {("a.png", ""): {1: 5, 9: 2}}
     assert sorted(obj.id for obj in read_coco(path).objects) == [2, 3, 4, 5]
@@ -245,11 +246,32 @@ def test_known_ids_find_objects_that_have_another_label_now(tmp_path):
 def test_two_authors_and_two_layers_do_not_take_each_others_objects(tmp_path):
     path = tmp_path / "a.json"
     export_coco(path, [ImageLabels("a.png", LABELS)], author="Ada")
-    export_coco(path, [ImageLabels("a.png", np.roll(LABELS, 1))], author="Bob")
+    known = export_coco(path, [ImageLabels("a.png", np.roll(LABELS, 1))], author="Bob").ids["a.png", ""]
     export_coco(path, [ImageLabels("a.png", np.roll(LABELS, 2), layer="other")], author="Bob")
-    report = export_coco(path, [ImageLabels("a.png", np.zeros_like(LABELS))], author="Bob")
+    report = export_coco(path, [ImageLabels("a.png", np.zeros_like(LABELS), ids=known)], author="Bob")
     assert (report.kept, report.removed) == (4, 2)
     assert [obj.record["author"] for obj in read_coco(path).objects] == ["Ada", "Ada", "Bob", "Bob"]
+
+
+def test_a_new_layer_of_the_same_name_takes_nothing_away(tmp_path):
+    path = tmp_path / "a.json"
+    first = np.zeros((20, 20), int)
+    for label in range(1, 6):
+        first[4 * label - 4 : 4 * label - 1, :3] = label
+    export_coco(path, [ImageLabels("a.png", first, {1: FACTS}, "DEXTR labels")], CLASSES)
+    before = read_coco(path).objects
+    second = np.zeros_like(first)
+    second[2:6, 1:8] = 1  # touches label 1 of the first day
+    fresh = ImageLabels("a.png", second, {}, "DEXTR labels")
+    report = export_coco(path, [fresh], CLASSES)
+    assert (report.removed, report.kept, report.ids) == (0, 5, {("a.png", "DEXTR labels"): {1: 6}})
+    assert [obj.extra for obj in read_coco(path).objects[:5]] == [obj.extra for obj in before]
+    assert not export_coco(path, [fresh], CLASSES).changed  # nor does it double its own
+    second[6, 1:8] = 1
+    assert export_coco(path, [fresh], CLASSES).ids == {("a.png", "DEXTR labels"): {1: 6}}
+    assert read_coco(path).objects[5].extra["area"] == (second == 1).sum()
+    report = export_coco(path, [ImageLabels("a.png", np.zeros_like(first), ids={1: 6})], CLASSES)
+    assert (report.removed, report.kept) == (1, 5)
 
 
 def test_crowds_are_run_lengths(tmp_path):
@@ -302,6 +324,14 @@ def test_licences_and_keys_of_images_are_added_once(foreign):
     assert written["images"][0] == {
         "id": 4, "file_name": "a.png", "height": 8, "width": 10, "coco_url": "http://x", "license": 2,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["/data/im/a.png", "../im/a.png", "C:\\im\\a.png"])
+def test_names_that_the_file_has_for_its_images_stay(foreign, name):
+    foreign.write_text(FOREIGN.replace('"a.png"', json.dumps(name)), encoding="utf-8")
+    plane = ImageLabels(name, LABELS)
+    assert export_coco(foreign, [plane]).ids == {(name.replace("\\", "/"), ""): {3: 13, 9: 14}}
+    assert [image.file_name for image in read_coco(foreign).images.values()] == [name, "sub\\b.png"]
 
 
 # -- what goes wrong ------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 
 from napari_dextr.coco import read_coco, write_coco
 from napari_dextr.errors import DataError, UnsupportedMarkError
-from napari_dextr.evaluation import Settings, evaluate, prompts_taken
+from napari_dextr.evaluation import Settings, check_data, evaluate, prompts_taken
 from napari_dextr.evaluation import run as run_module
 from napari_dextr.rle import encode
 
@@ -123,16 +123,40 @@ def test_objects_that_cannot_be_marked_are_left_out_everywhere(pack, tmp_path, r
         assert [outcome.object_id for outcome in each.outcomes] == [1, 2, 3, 4, 6, 7, 8, 9]
 
 
-def test_missing_and_wrong_images_are_named_before_the_work(pack, tmp_path, fake):
+def test_a_missing_image_is_named_before_the_work(pack, tmp_path, fake):
     dataset, model = read_coco(pack / "a.json"), fake()
     for number in (0, 1):
         (tmp_path / f"{number}.png").write_bytes((pack / f"{number}.png").read_bytes())
-    with pytest.raises(DataError, match=r"2\.png"):
-        evaluate(model, dataset, tmp_path, Settings())
+    for check in (evaluate, check_data):
+        with pytest.raises(DataError, match=r"2\.png"):
+            check(model, dataset, tmp_path, Settings())
     assert model.prompts == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_images_that_cannot_be_used_are_told_of_and_cost_no_results(pack, tmp_path, fake, workers):
+    dataset, seen = read_coco(pack / "a.json"), []
+    (tmp_path / "0.png").write_bytes((pack / "0.png").read_bytes())
+    (tmp_path / "1.png").write_bytes((pack / "1.png").read_bytes()[:200])
     imageio.v3.imwrite(tmp_path / "2.png", np.zeros((5, 6), np.uint8))
-    with pytest.raises(DataError, match="5 x 6 pixels, but the annotations say 80 x 100"):
-        evaluate(model, dataset, tmp_path, Settings())
+    result = evaluate(fake(), dataset, tmp_path, Settings(), lambda done, total: seen.append((done, total)), workers)
+    assert [outcome.object_id for outcome in result.results[0].outcomes] == [1, 2, 3]
+    assert (result.skipped, max(seen)) == (6, (9, 9))
+    told = sorted(result.problems)
+    assert "1.png" in told[0]
+    assert "5 x 6 pixels, but the annotations say 80 x 100" in told[1]
+    assert result.to_json()["problems"] == result.problems
+    (tmp_path / "0.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"\d\.png"):
+        evaluate(fake(), dataset, tmp_path, Settings())
+
+
+def test_an_unknown_region_that_cannot_be_understood_costs_one_object(pack, tmp_path, fake):
+    coco = json.loads((pack / "a.json").read_text(encoding="utf-8"))
+    coco["annotations"][0]["ignore_segmentation"] = {"size": [80, 100], "counts": "nonsense"}
+    write_coco(tmp_path / "a.json", coco)
+    result = evaluate(fake(), read_coco(tmp_path / "a.json"), pack, Settings())
+    assert [outcome.object_id for outcome in result.results[0].outcomes] == [2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_a_prompt_that_the_model_does_not_take_is_refused_before_the_work(run, fake):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from napari_dextr.coco import read_coco
-from napari_dextr.evaluation.trial import Subject, clicks_needed, correction_marks, measure
+from napari_dextr.evaluation import trial
+from napari_dextr.evaluation.trial import MOST_CLICKS, Subject, clicks_needed, correction_marks, measure
 from napari_dextr.metrics import boundary_f, iou
 
 
@@ -138,3 +139,11 @@ def test_ignored_pixels_count_neither_for_nor_against(subject, fake):
 def test_a_score_that_is_no_number_is_none(subject, fake):
     assert measure(fake(score=float("nan")), subject, "extreme", 0.0).score is None
     assert measure(fake(score=None), subject, "extreme", 0.0).score is None
+
+
+def test_clicks_beyond_the_limit_do_not_count_as_reached(subject, fake, monkeypatch):
+    ious = [0.1] * (MOST_CLICKS - 3) + [0.99] * 4  # reached with click 21
+    monkeypatch.setattr(trial, "_correct", lambda *_, **__: ious)
+    outcome = measure(fake(mistake=0.5), subject, "extreme", 0.0, corrections=20, noc=True)
+    assert outcome.clicks == (None, None)
+    assert len(outcome.ious) == 21

@@ -113,6 +113,14 @@ def test_the_spec_is_read_from_the_header_alone(file):
     assert read_spec(file) == SPEC
 
 
+def test_a_header_of_deep_brackets_is_broken(tmp_path):
+    text = b"[" * 200_000
+    (tmp_path / "deep.safetensors").write_bytes(struct.pack("<Q", len(text)) + text)
+    refusal(tmp_path / "deep.safetensors", "incomplete or damaged")
+    with pytest.raises(ModelError):
+        read_header(tmp_path / "deep.safetensors")
+
+
 def test_a_header_knows_how_long_its_file_is(file):
     raw = file.read_bytes()
     header, start = read_header(file, whole=True)

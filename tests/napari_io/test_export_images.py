@@ -112,6 +112,34 @@ def test_numbers_of_another_file_do_not_count(tmp_path: Path) -> None:
     assert Pictures(tmp_path / "b.json").ids(label_source(labels, None), (0,)) == {}
 
 
+def test_the_same_file_is_known_by_every_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, labels = tmp_path / "data", Labels(np.zeros((2, 4, 4), int))
+    folder.mkdir()
+    (folder / "a.json").write_text("{}")
+    try:
+        (tmp_path / "link").symlink_to(folder, target_is_directory=True)
+        (tmp_path / "b.json").symlink_to(folder / "a.json")
+    except OSError:
+        pytest.skip("links need rights here")
+    monkeypatch.chdir(folder)
+    for read in (folder / "a.json", tmp_path / "link" / "a.json", tmp_path / "b.json"):
+        known(labels, read)
+        for path in (folder / "a.json", tmp_path / "link" / "a.json", tmp_path / "b.json", Path("a.json")):
+            pictures = Pictures(path)
+            assert pictures.ids(label_source(labels, None), (0,)) == {3: 8}
+            assert pictures.root == folder
+
+
+@pytest.mark.parametrize("name", ["/data/a.png", "../a.png", "C:\\im\\a.png"])
+def test_a_picture_outside_of_the_folder_is_not_written(tmp_path: Path, name: str) -> None:
+    labels = Labels(np.zeros((2, 4, 4), int))
+    entry = {"index": [0], "file_name": name, "stack": None, "height": 4, "width": 4}
+    labels.metadata["napari_dextr"] = {"coco": {"file": str(tmp_path / "a.json"), "images": [entry]}}
+    source = label_source(labels, Image(np.zeros((2, 4, 4), np.uint8), name="x"))
+    assert Pictures(tmp_path / "a.json").place(source, (0,)) == PictureName(name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("in the way")
     with pytest.raises(OutputError, match="is a file, not a folder"):

@@ -47,6 +47,15 @@ def test_a_plane_whose_objects_were_deleted_comes_once_more(tmp_path: Path, anno
     assert [(plane.plane, dict(plane.ids)) for plane in planes] == [((1,), {3: 1, 7: 2}), ((3,), {9: 3})]
 
 
+def test_an_export_of_other_formats_leaves_the_numbers(tmp_path: Path, annotate: Annotate) -> None:
+    _, image, labels = annotate()
+    pictures = Pictures(tmp_path / "a.json")
+    list(image_labels([label_source(labels, image)], pictures))
+    for ids in ({("images/cells_z1.png", "mine"): {3: 1, 7: 2}}, {}):
+        keep_numbers(label_source(labels, image), pictures, ids, [])
+        assert pictures.ids(label_source(labels, image), (1,)) == {3: 1, 7: 2}
+
+
 def test_new_names_of_classes_reach_the_layer(tmp_path: Path, annotate: Annotate) -> None:
     _, image, labels = annotate()
     source = label_source(labels, image)

@@ -11,6 +11,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
 
+from napari_dextr.napari_io import export_source
 from napari_dextr.napari_io.export_source import axis_letters, image_of, image_source, label_source
 from napari_dextr.objects import Mark, ObjectFacts
 
@@ -43,6 +44,18 @@ def test_facts_without_a_plane_hold_on_every_plane() -> None:
     facts = {1: ObjectFacts(marks=(Mark("inside", 1, 1),)).to_json()}
     labels = Labels(np.zeros((2, 4, 4), int), metadata={"napari_dextr": {"objects": facts}})
     assert label_source(labels, None).facts_on((1,))[1].marks
+
+
+def test_a_plane_costs_what_its_objects_cost(annotate: Annotate, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, image, labels = annotate()
+    made: list[int] = []
+    real = export_source.replace
+    monkeypatch.setattr(export_source, "replace", lambda *facts, **news: made.append(1) or real(*facts, **news))
+    facts = label_source(labels, image).facts_on((3,))
+    assert made == []
+    assert facts[7].plane == (3,)
+    assert made == [1]
+    assert dict(facts) == {label: facts[label] for label in (3, 7, 9)}
 
 
 def test_a_padded_plane_is_cut_to_its_picture() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as imageio
 import numpy as np
 import pytest
 import tifffile
@@ -15,11 +17,12 @@ from napari.layers import Image, Labels
 from napari.layers._source import layer_source
 from npe2 import PluginManager
 
+from napari_dextr.coco import ImageLabels, export_coco, read_coco
 from napari_dextr.errors import OutputError
 from napari_dextr.napari_io.object_table import record, store
 from napari_dextr.napari_io.reader import read_layers
 from napari_dextr.napari_io.writer import write_layers
-from napari_dextr.objects import ObjectClass, ObjectFacts
+from napari_dextr.objects import Mark, ObjectClass, ObjectFacts
 
 Annotate = Callable[[], tuple[ViewerModel, Any, Any]]
 
@@ -88,6 +91,83 @@ def test_entries_of_others_stay(tmp_path: Path, annotate: Annotate) -> None:
     assert theirs["annotations"][0] in document["annotations"]
     assert theirs["images"][0] in document["images"]
     assert len(document["annotations"]) == 4
+
+
+def opened(path: Path | str) -> ViewerModel:
+    viewer = ViewerModel()
+    for data, options, kind in read_layers(str(path)):
+        getattr(viewer, f"add_{kind}")(data, **options)
+    return viewer
+
+
+def theirs(folder: Path, name: str) -> Path:
+    """A file of somebody else: two objects on one picture."""
+    (folder / "im").mkdir()
+    imageio.imwrite(folder / "im" / "a.png", np.zeros((9, 9), np.uint8))
+    squares = [[[0, 0, 3, 0, 3, 3, 0, 3]], [[5, 5, 8, 5, 8, 8, 5, 8]]]
+    annotations = [
+        {"id": number, "image_id": 1, "category_id": 1, "segmentation": square, "iscrowd": 0}
+        for number, square in enumerate(squares, start=7)
+    ]
+    images = [{"id": 1, "file_name": name, "height": 9, "width": 9}]
+    path = folder / "a.json"
+    path.write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "egg"}]})
+    )
+    return path
+
+
+def test_sessions_that_count_from_1_stay_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    classes = [ObjectClass(1, "egg", "#e69f00"), ObjectClass(2, "mite", "#56b4e9")]
+    for number, name in enumerate(("a.png", "b.png"), start=1):
+        facts = ObjectFacts((Mark("inside", 1, number),), class_id=number, score=number / 4)
+        export_coco(path, [ImageLabels(name, np.ones((9, 9), int), {1: facts}, "DEXTR labels")], classes)
+    before = read_coco(path)
+    saved(opened(path), path)
+    after = read_coco(path)
+    assert [(obj.id, after.facts(obj)) for obj in after.objects] == [
+        (obj.id, replace(before.facts(obj), plane=(number,))) for number, obj in enumerate(before.objects)
+    ]
+
+
+@pytest.mark.parametrize("way", ["link to the folder", "link to the file", "relative", "backslash"])
+def test_what_was_opened_is_not_doubled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    path = theirs(folder, "im\\a.png" if way == "backslash" else "im/a.png")
+    target = path
+    try:
+        if way == "link to the folder":
+            (tmp_path / "link").symlink_to(folder, target_is_directory=True)
+            target = tmp_path / "link" / "a.json"
+        elif way == "link to the file":
+            target = tmp_path / "b.json"
+            target.symlink_to(path)
+    except OSError:
+        pytest.skip("links need rights here")
+    if way == "relative":
+        monkeypatch.chdir(folder)
+        target = Path("a.json")
+    viewer = opened(target)
+    monkeypatch.setattr("napari_dextr.napari_io.writer.current_viewer", lambda: viewer)
+    for _ in range(2):
+        assert saved(viewer, target) == [str(target)]
+        assert [obj.id for obj in read_coco(path).objects] == [7, 8]
+    assert {item.name for item in tmp_path.rglob("*.png")} == {"a.png"}
+
+
+def test_what_is_deleted_after_saving_leaves_the_file_with_the_next(
+    tmp_path: Path, annotate: Annotate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer, _, labels = annotate()
+    monkeypatch.setattr("napari_dextr.napari_io.writer.current_viewer", lambda: viewer)
+    path = tmp_path / "a.json"
+    saved(viewer, path)
+    saved(viewer, tmp_path / "copy.json")  # the layer goes on belonging to the first file
+    labels.data[labels.data == 7] = 0
+    saved(viewer, path)
+    assert [obj.record["label"] for obj in read_coco(path).objects] == [3, 9]
 
 
 def test_without_labels_there_is_nothing_to_save(tmp_path: Path) -> None:

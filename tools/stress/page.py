@@ -83,4 +83,6 @@ def _share(share: float) -> str:
 
 def _finding(name: str, finding: Mapping[str, Any]) -> str:
     what, case = (str(finding[key]).replace("`", "'").replace("\n", " ") for key in ("what", "case"))
-    return f"* **{name}**, {finding['times']} cases: `{what}` at `{finding['where']}`, smallest: `{case}`"
+    place = f" at `{finding['where']}`" if finding["where"] else ""  # a program that died can name neither
+    smallest = f", smallest: `{case}`" if case else ""
+    return f"* **{name}**, {finding['times']} {'case' if finding['times'] == 1 else 'cases'}: `{what}`{place}{smallest}"

@@ -14,8 +14,9 @@ from ..coco import CocoDataset, CocoObject, read_coco
 from ..coco.assembly import finite, to_json, write_document
 from ..coco.document import LISTS, read_text, take_apart
 from ..coco.labels import SegmentationForm, check_form, segment
+from ..coco.reading import whole
 from ..errors import DataError, OutputError, PromptError
-from ..files import atomic_write
+from ..files import atomic_write, check_target
 from ..objects import NAMESPACE, Mark, ObjectFacts
 from ..rle import decode_runs
 from .journal import Journal
@@ -179,8 +180,7 @@ def _check_places(source: Path, folder: Path, out: Path, review: Path) -> None:
     """Refuse what cannot work before the work is done."""
     if not folder.is_dir():
         raise DataError(f"'{folder}' is not a folder; give the folder of the images.")
-    if out.is_dir() or not out.parent.is_dir():
-        raise OutputError(f"'{out}' cannot be written: give the name of a file in a folder that exists.")
+    check_target(out)
     if out.exists() and out.samefile(source):
         raise OutputError(f"'{out}' is the file that is read; choose another name for the result.")
     if os.path.realpath(review) in (os.path.realpath(source), os.path.realpath(out)):
@@ -220,7 +220,7 @@ def _write(
     def entries(key: str) -> Iterator[str]:
         for part in take_apart(text, source.name):
             if part.entry and part.key == key:
-                result = results.get(int(part.value["id"])) if key == "annotations" else None
+                result = results.get(whole(part.value["id"])) if key == "annotations" else None
                 masked = result is not None and result.rle is not None
                 yield _entry(part.value, result, model, settings) if masked and result else text[part.start : part.stop]
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ..errors import OutputError
-from ..files import atomic_write
+from ..files import atomic_write, check_target
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,7 @@ def check_review_path(path: str | os.PathLike[str]) -> Path:
     file = Path(path)
     if file.suffix.lower() not in (".csv", ".json"):
         raise OutputError(f"'{file}' cannot be written: the name of a review list ends in .csv or .json.")
-    if file.is_dir() or not file.parent.is_dir():
-        raise OutputError(f"'{file}' cannot be written: give the name of a file in a folder that exists.")
-    return file
+    return check_target(file)
 
 
 def write_review(path: str | os.PathLike[str], rows: Iterable[ReviewRow]) -> None:
@@ -85,7 +83,8 @@ def write_review(path: str | os.PathLike[str], rows: Iterable[ReviewRow]) -> Non
         if file.suffix.lower() == ".json":
             temporary.write_text(json.dumps([asdict(row) for row in ordered], indent=1) + "\n", encoding="utf-8")
             return
-        with temporary.open("w", encoding="utf-8", newline="") as stream:
+        # a name that another program cut in half may hold half a character
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
             writer = csv.writer(stream)
             writer.writerow(REVIEW_COLUMNS)
             writer.writerows([getattr(row, name) for name in REVIEW_COLUMNS] for row in ordered)

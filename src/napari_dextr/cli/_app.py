@@ -65,14 +65,15 @@ ThreadsOption = Annotated[
 def _check_json(json_file: Path | None) -> Path | None:
     """Refuse a file that cannot be written, or should not be, before the work is done, not after it."""
     from ..coco.document import looks_like_coco
+    from ..files import check_target
 
     if json_file is not None and json_file.is_file() and looks_like_coco(json_file):
         raise OutputError(
             f"'{json_file}' holds annotations, and --json would replace it by the results; give another name, or put "
             "--json last, by itself."
         )
-    if json_file not in (None, _STDOUT) and (json_file.is_dir() or not json_file.parent.is_dir()):
-        raise OutputError(f"'{json_file}' cannot be written: give the name of a file in a folder that exists.")
+    if json_file not in (None, _STDOUT):
+        check_target(json_file)
     return json_file
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..evaluation import Evaluation, Mean, Result, Spread
 
 _NONE = "–"
+_NAMED = 5  # images that could not be used
 # Headings of two lines: all tables fit into a terminal of 80 columns.
 _HEADINGS = {"quadrilateral": "quadri-\nlateral", "tilted ellipse": "tilted\nellipse"}
 
@@ -119,11 +120,17 @@ def _turns(evaluation: Evaluation) -> Table | None:
 
 
 def _remarks(evaluation: Evaluation) -> list[str]:
+    from rich.markup import escape
+
     lines = []
     if evaluation.workers > 1:
         lines.append(f"The times are those of a machine busy with {evaluation.workers} images at once.")
     if evaluation.skipped:
-        lines.append(f"{evaluation.skipped} objects have no pixels or could not be marked, and are left out.")
+        image = ", or lie on an image that could not be used" if evaluation.problems else ""
+        lines.append(f"{evaluation.skipped} objects have no pixels or could not be marked{image}, and are left out.")
+    lines += [escape(problem) for problem in evaluation.problems[:_NAMED]]
+    if (more := len(evaluation.problems) - _NAMED) > 0:
+        lines.append(f"… and {more} more images.")
     return lines
 
 

@@ -49,6 +49,14 @@ def parse_numbers(text: str, option: str, count: int | None = None) -> list[floa
     return numbers
 
 
+def parse_whole(text: str, option: str) -> list[int]:
+    """Whole numbers from such text; raises `PromptError` where one is none."""
+    numbers = parse_numbers(text, option)
+    if any(number != int(number) for number in numbers):
+        raise PromptError(f"{option} must be whole numbers with commas between them, but is '{text}'.")
+    return [int(number) for number in numbers]
+
+
 def parse_prompt(
     points: str | None, box: str | None, inside: str | None, outside: str | None, boundary: str | None
 ) -> Prompt:

@@ -126,7 +126,7 @@ def evaluate(
         napari-dextr evaluate cells/a.json yeast/a.json --json results.json --plot results.png
     """
     from ..coco import read_coco
-    from ..evaluation import Settings, available_baselines, report
+    from ..evaluation import Settings, available_baselines, check_data, report
     from ..evaluation import evaluate as run
     from ..evaluation.plot import write_plot
 
@@ -157,16 +157,20 @@ def evaluate(
             "GrabCut is left out: it needs OpenCV; install it with `pip install opencv-python-headless`.",
             soft_wrap=True,
         )
+    for dataset, folder in zip(datasets, folders, strict=True):
+        check_data(segmenter, dataset, folder, settings)  # what is wrong with the last is told before the first
     evaluations = []
     for dataset, folder in zip(datasets, folders, strict=True):
         with progress_bar(f"Evaluating {dataset.path.parent.name}") as progress:
             evaluations.append(run(segmenter, dataset, folder, settings, progress, workers))
         show(screen, evaluations[-1])
     document = report(evaluations)
-    write_json(json_file, document)
-    if plot is not None:
-        write_plot(evaluations, plot)
-        screen.print(f"The picture is in {plot}.", markup=False, soft_wrap=True)
+    try:
+        write_json(json_file, document)
+    finally:  # a disk that is full now takes the one or the other
+        if plot is not None:
+            write_plot(evaluations, plot)
+            screen.print(f"The picture is in {plot}.", markup=False, soft_wrap=True)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -165,6 +165,7 @@ def _refused(source: Path) -> Outcome | None:
 
 
 def _facts(entry: Any) -> dict[str, Any]:
+    from ..coco.assembly import finite
     from ..models.download import cached_file
 
     file = entry.file or cached_file(entry)
@@ -188,7 +189,7 @@ def _facts(entry: Any) -> dict[str, Any]:
         "mean_iou_on": entry.iou_on,
         "url": entry.url,
     }
-    return facts | {"provenance": dict(entry.spec.provenance)} if entry.own else facts
+    return facts | {"provenance": finite(dict(entry.spec.provenance))} if entry.own else facts
 
 
 def _say(sentence: str, json_file: Path | None = None) -> None:

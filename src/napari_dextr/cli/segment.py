@@ -23,7 +23,7 @@ from ._app import (
     open_model,
     write_json,
 )
-from ._marks import parse_numbers, parse_prompt
+from ._marks import parse_numbers, parse_prompt, parse_whole
 
 _CLEANING = "Cleaning up"
 
@@ -86,7 +86,7 @@ def segment(
     from ..mask_file import check_mask_path, write_mask
 
     prompt = parse_prompt(points, box, inside, outside, boundary)
-    chosen = None if channels is None else [int(number) for number in parse_numbers(channels, "--channels")]
+    chosen = None if channels is None else parse_whole(channels, "--channels")
     shown = None if limits is None else tuple(parse_numbers(limits, "--limits", 2))
     check_mask_path(output)
     keep_apart(output, json_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,20 +33,23 @@ class Categories:
     Raises
     ------
     DataError
-        When two classes have one name or one number.
+        When two classes have one name or one number; one name is fine where the file has it for as many categories.
     """
 
     def __init__(self, classes: Sequence[ObjectClass], previous: Previous) -> None:
         self.classes = at_least_one(classes)
-        names: list[object] = [item.name for item in self.classes]
-        numbers: list[object] = [item.id for item in self.classes]
-        for what, values in (("name", names), ("number", numbers)):
-            twice = next((value for value in values if values.count(value) > 1), None)
-            if twice is not None:
-                raise DataError(f"Two classes have the {what} '{twice}'; give one of them another.")
         self.added: list[dict[str, Any]] = []
         self.unclassified = 0
         self._names = {number: class_name(number, name) for number, name in previous.categories}
+        there = Counter(self._names.values())
+        names = Counter(item.name for item in self.classes)
+        numbers = Counter(item.id for item in self.classes)
+        for what, twice in (
+            ("name", next((name for name, count in names.items() if count > max(1, there[name])), None)),
+            ("number", next((number for number, count in numbers.items() if count > 1), None)),
+        ):
+            if twice is not None:
+                raise DataError(f"Two classes have the {what} '{twice}'; give one of them another.")
         self._numbers: dict[str, int] = {}
         for number, name in self._names.items():
             self._numbers.setdefault(name, number)
@@ -74,6 +78,8 @@ class Categories:
         return old == new or (old in self._names and self._names[old] == self._names.get(new))
 
     def _enter(self, item: ObjectClass) -> int:
+        if self._names.get(item.id) == item.name:  # its own, where several categories have that name
+            return item.id
         known = self._numbers.get(item.name)
         if known is not None:
             return known

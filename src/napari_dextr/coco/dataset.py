@@ -24,6 +24,9 @@ class CocoImage:
         Relative to the folder of the images.
     extra : dict
         Every other key of the image's entry.
+    bare : bool
+        Whether no other image of the data set has this name in another folder, so that the file is known by its bare
+        name where the folders are missing.
     """
 
     id: int
@@ -31,6 +34,7 @@ class CocoImage:
     height: int
     width: int
     extra: dict[str, Any] = field(default_factory=dict, compare=False)
+    bare: bool = field(default=True, compare=False)
 
     @property
     def source(self) -> str | None:

@@ -45,7 +45,9 @@ def check_file_name(file_name: str) -> str:
 
 
 def find_image(folder: str | os.PathLike[str], image: CocoImage) -> Path:
-    """Path of an image of a data set below `folder`, with or without the folders that its file name holds.
+    """Path of an image of a data set below `folder`, with the folders that its file name holds.
+
+    Or without them, where no other image of the data set has that bare name.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def find_image(folder: str | os.PathLike[str], image: CocoImage) -> Path:
     MissingImageError
         When there is no such file.
     """
-    path = _find(folder, image.file_name)
+    path = _find(folder, image.file_name, bare=image.bare)
     if path is None:
         raise MissingImageError(f"The image '{image.file_name}' is not in '{folder}'; check the images folder.")
     return path
@@ -62,7 +64,8 @@ def find_image(folder: str | os.PathLike[str], image: CocoImage) -> Path:
 
 def check_there(folder: str | os.PathLike[str], image: CocoImage) -> None:
     """Raise what `open_annotated` would where an image is missing, without opening it."""
-    if image.source is None or _find(folder, image.file_name) is not None or _find(folder, image.source) is None:
+    there = _find(folder, image.file_name, bare=image.bare) is not None
+    if image.source is None or there or _find(folder, image.source) is None:
         find_image(folder, image)
 
 
@@ -78,7 +81,7 @@ def open_annotated(folder: str | os.PathLike[str], image: CocoImage) -> Any:
     ImageError
         If it cannot be read.
     """
-    path = _find(folder, image.file_name)
+    path = _find(folder, image.file_name, bare=image.bare)
     stack = _find(folder, image.source) if path is None and image.source is not None else None
     if stack is not None:
         opened = open_plane(stack, image.plane)
@@ -170,13 +173,20 @@ def write_plane(path: str | os.PathLike[str], plane: npt.ArrayLike, limits: tupl
     write_image(path, pixels)
 
 
-def _find(folder: str | os.PathLike[str], file_name: str) -> Path | None:
+def bare_name(file_name: str) -> str:
+    """The name without folders, accents in one form: names that a disk may take for the same are equal."""
+    return unicodedata.normalize("NFC", file_name.replace("\\", "/").rsplit("/", 1)[-1])
+
+
+def _find(folder: str | os.PathLike[str], file_name: str, *, bare: bool = True) -> Path | None:
+    """Where a file lies; with ``bare`` also where it lies there without the folders of its name."""
     name = check_file_name(file_name)
     root = Path(os.path.realpath(folder))
     # a Mac takes accents apart where others do not; a name may have come from either
     forms = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
     names = [name, *forms]
-    for candidate in dict.fromkeys([*names, *(each.rsplit("/", 1)[-1] for each in names)]):
+    without = [each.rsplit("/", 1)[-1] for each in names] if bare else []
+    for candidate in dict.fromkeys([*names, *without]):
         path = Path(folder) / candidate
         if not path.exists():
             continue

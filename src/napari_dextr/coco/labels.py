@@ -21,6 +21,7 @@ SegmentationForm = Literal["auto", "rle", "polygons"]
 """How objects are written: polygons where an object has no hole, polygons with bridges to holes, or run lengths."""
 
 _HIGHEST = 2**31 - 1  # labels are int32
+_MOST_PARTS = 300  # of an object that is written as polygons where nobody insists: more are specks, not outlines
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,8 @@ class ImageLabels:
     layer : str
         Which of several label images of one image this is; "" for the only one.
     ids : mapping of label to int
-        Ids that the objects have in the file that is written, as `read_labels` or the last export gave them.
+        Ids that the objects have in the file that is written, as `read_labels` or the last export gave them. Those of
+        labels that are gone tell what to remove there.
     source, plane, axes
         Of a plane of a stack: the stack's file name, indices and a letter for each.
     crowds : frozenset of int
@@ -119,6 +121,8 @@ def segment(runs: Runs, shape: tuple[int, int], form: SegmentationForm) -> tuple
     if form != "rle":
         region, mask = cut_runs(runs, shape)
         outline = polygons(mask, (region[0].start, region[1].start), bridges=form == "polygons")
+        if form == "auto" and outline is not None and len(outline) > _MOST_PARTS:
+            outline = None
         if outline and encode_polygons(outline, shape) == rle:
             return outline, measure(rle)
     return rle, measure(rle)

@@ -7,6 +7,9 @@ touch at a corner only are outlines of their own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
+
 import numpy as np
 import numpy.typing as npt
 
@@ -69,13 +72,42 @@ def join(loops: list[Loop]) -> Loop:
     """One line through several outlines: from the first to each other one, around it, and back the same way.
 
     The bridges are walked twice, so that they cancel where crossings are counted. Each starts at that corner of
-    the line so far that is nearest to the outline's first corner.
+    the outlines before it that is nearest to the outline's first corner.
     """
-    line = loops[0]
-    for loop in loops[1:]:
-        at = int(np.argmin(np.abs(line - loop[0]).sum(axis=1)))
-        line = np.concatenate([line[: at + 1], loop, loop[:1], line[at:]])
-    return line
+    if len(loops) == 1:
+        return loops[0]
+    corners = np.concatenate(loops)
+    starts = np.cumsum([0, *map(len, loops)]).tolist()
+    hanging: dict[int, list[int]] = {}  # the outlines that hang on a corner
+    for number, corner in enumerate(_nearest_before(corners, np.array(starts[1:-1])).tolist(), start=1):
+        hanging.setdefault(corner, []).append(number)
+    walk: list[int] = []
+    ways: list[Iterator[int]] = [iter(range(starts[1]))]  # no recursion: thousands may hang on each other
+    while ways:
+        at = next(ways[-1], None)
+        if at is None:
+            ways.pop()
+            continue
+        walk.append(at)
+        for number in hanging.pop(at, ()):
+            ways.append(chain(range(starts[number], starts[number + 1]), (starts[number], at)))
+    return corners[walk]
+
+
+def _nearest_before(corners: Loop, firsts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """For each outline that begins at a number of ``firsts``, the nearest corner of a smaller number (city blocks)."""
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(corners)
+    found = np.full(len(firsts), -1)
+    left, count = np.arange(len(firsts)), 16
+    while len(left):  # nearly always one of the few nearest is of an outline before
+        _, near = tree.query(corners[firsts[left]], min(count, len(corners)), p=1)
+        before = near < firsts[left, None]
+        done = before.any(axis=1)
+        found[left[done]] = near[done, before[done].argmax(axis=1)]
+        left, count = left[~done], 4 * count
+    return found
 
 
 def _flat(loop: Loop, corner: tuple[int, int]) -> list[int]:

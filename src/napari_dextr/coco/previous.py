@@ -15,7 +15,7 @@ from .document import read_text, take_apart
 from .reading import check_belonging, parse_category, parse_image, parse_object
 
 Key = tuple[int, str, str, int]
-"""Image id, layer, author and label: what says that two annotations are the same object."""
+"""Image id, layer, author and label: what two annotations of the same object have in common."""
 
 _READ = json.JSONDecoder().raw_decode
 
@@ -41,8 +41,8 @@ class Previous:
         Image of each annotation.
     ids : dict of int to int
         Index of the annotation with an id.
-    keys : dict of Key to int
-        Index of each object that this project wrote.
+    keys : dict of Key to tuple of int
+        Indices of the objects that this project wrote; several where sessions have counted from 1 each.
     """
 
     text: str = ""
@@ -55,7 +55,7 @@ class Previous:
     stops: array[int] = field(default_factory=lambda: array("q"))
     image_ids: array[int] = field(default_factory=lambda: array("q"))
     ids: dict[int, int] = field(default_factory=dict)
-    keys: dict[Key, int] = field(default_factory=dict)
+    keys: dict[Key, tuple[int, ...]] = field(default_factory=dict)
     last_image: int = 0
 
     @classmethod
@@ -104,7 +104,7 @@ class Previous:
         self.image_ids.append(obj.image_id)
         key = key_of(obj.image_id, obj.record)
         if key is not None:
-            self.keys.setdefault(key, index)
+            self.keys[key] = (*self.keys.get(key, ()), index)
         return obj.id, obj.image_id, obj.category_id
 
     def annotation(self, index: int) -> dict[str, Any]:

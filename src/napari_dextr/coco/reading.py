@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ from ..errors import DataError
 from ..objects import NAMESPACE, ObjectClass
 from .dataset import CocoDataset, CocoImage, CocoObject
 from .document import read_text, take_apart
+from .images import bare_name
 
 _IMAGE_KEYS = ("id", "file_name", "height", "width")
 _TOO_LARGE = 2**63
+_LEAST_NUMBERS = 6  # of a polygon: three points
 _OBJECT_KEYS = ("id", "image_id", "category_id", "segmentation", "bbox", "iscrowd")
 
 
@@ -60,6 +64,10 @@ def read_coco(path: str | os.PathLike[str]) -> CocoDataset:
                 colours[number] = colour
     for obj in objects:
         check_belonging(obj.id, obj.image_id, obj.category_id, images, categories, path.name)
+    bare = Counter(bare_name(image.file_name) for image in images.values())
+    for number, image in images.items():
+        if bare[bare_name(image.file_name)] > 1:
+            images[number] = replace(image, bare=False)
     return CocoDataset(images, objects, categories, path, colours)
 
 
@@ -113,7 +121,7 @@ def parse_object(entry: Any, name: str) -> CocoObject:
             id=whole(entry["id"]),
             image_id=whole(entry["image_id"]),
             category_id=whole(entry["category_id"]),
-            segmentation=entry.get("segmentation"),
+            segmentation=_segmentation(entry.get("segmentation")),
             bbox=None if bbox is None else _bbox(bbox),
             iscrowd=bool(entry.get("iscrowd", 0)),
             extra={key: value for key, value in entry.items() if key not in _OBJECT_KEYS},
@@ -138,6 +146,11 @@ def parse_category(entry: Any, name: str) -> tuple[int, str, str | None]:
 
 def whole(value: Any) -> int:
     """A whole number of up to 63 bits, however JSON writes it; raises `ValueError`, `TypeError` or `OverflowError`."""
+    if isinstance(value, str):
+        try:
+            value = int(value)  # exactly: a float holds no more than 53 bits
+        except ValueError:
+            value = float(value)
     number = value if type(value) is int else float(value)
     if number != number or abs(number) >= _TOO_LARGE or int(number) != number:
         raise ValueError("no whole number")
@@ -154,6 +167,13 @@ def _colour(entry: dict[str, Any]) -> str | None:
         return ObjectClass(1, "any", f"#{red:02x}{green:02x}{blue:02x}").colour
     except (KeyError, TypeError, ValueError):  # a colour is no reason to refuse a file; DataError is a ValueError
         return None
+
+
+def _segmentation(value: Any) -> Any:
+    """A segmentation without polygons that enclose nothing: some exporters write ``[[]]`` where there is only a box."""
+    if not isinstance(value, list) or not all(isinstance(part, list) for part in value):
+        return value
+    return [part for part in value if len(part) >= _LEAST_NUMBERS] or None
 
 
 def _bbox(values: Any) -> tuple[float, float, float, float]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError
 from ..files import atomic_write
 from ..objects import NAMESPACE, ObjectClass, ObjectFacts
-from ..rle import Runs, decode_runs, label_runs
+from ..rle import Runs, label_runs
 from .assembly import Spool, finite, old_texts, to_json, write_document
 from .categories import UNCLASSIFIED, Categories
 from .dataset import facts_of
@@ -21,8 +21,10 @@ from .document import LISTS
 from .guard import Guard
 from .images import check_file_name
 from .labels import ImageLabels, Labels, SegmentationForm, check_form, segment
+from .matching import SAME, overlap, same_pixels
 from .options import WriterOptions, with_known_ids
 from .previous import Previous
+from .reading import whole
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -77,7 +79,7 @@ def export_coco(
     """Write label images into a COCO file.
 
     Objects keep their ids, categories and images theirs; in a file that exists, all that others wrote stays as it
-    stands, to the letter.
+    stands, to the letter. An object is removed where `ImageLabels.ids` holds it and the labels do not.
 
     Parameters
     ----------
@@ -160,7 +162,6 @@ class CocoWriter:
         self._replaced: dict[int, int] = {}  # index in the old file -> number in the spool
         self._matched: set[int] = set()
         self._known: set[int] = set()  # old annotations that the caller's labels stand for, or stood
-        self._layers: set[tuple[int, str]] = set()
         self._objects = self._polygons = 0
         self._by_class: dict[str, int] = {}
         self._ids: dict[tuple[str, str], dict[int, int]] = {}
@@ -181,10 +182,11 @@ class CocoWriter:
             When it does not fit the file, or an object has a class that is not listed.
         """
         shape = (int(labels.shape[0]), int(labels.shape[1]))
-        file_name = check_file_name(plane.file_name)
+        file_name = plane.file_name.replace("\\", "/")
+        if file_name not in self._old.images:  # what others have called their images stays
+            file_name = check_file_name(file_name)
         image_id = self._image(file_name, shape, plane)
         ids = self._ids.setdefault((file_name, plane.layer), {})
-        self._layers.add((image_id, plane.layer))
         indices = [self._old.ids[number] for number in plane.ids.values() if number in self._old.ids]
         self._known.update(index for index in indices if self._old.image_ids[index] == image_id)
         for label, runs in label_runs(labels):
@@ -203,9 +205,6 @@ class CocoWriter:
             When it cannot be written; the old file is untouched.
         """
         removed = self._known - self._matched
-        for (image_id, layer, author, _), index in self._old.keys.items():
-            if index not in self._matched and (image_id, layer) in self._layers and author == (self._author or ""):
-                removed.add(index)
         news = removed or self._categories.added or self._new_images or self._changed_images or self._new_licenses()
         changed = not self._merging or len(self._spool) > 0 or bool(news)
         if changed:
@@ -249,16 +248,16 @@ class CocoWriter:
     def _object(self, label: int, runs: Runs, shape: tuple[int, int], image_id: int, plane: ImageLabels) -> int:
         """Enter one object; returns its id."""
         facts = plane.facts.get(label, ObjectFacts())
-        index = self._find(label, image_id, plane, facts)
+        index = self._find(label, runs, shape, image_id, plane, facts)
         old = None if index is None else self._old.annotation(index)
-        number = self._number(plane.ids.get(label)) if old is None else int(old["id"])
+        number = self._number(plane.ids.get(label)) if old is None else whole(old["id"])
         entry: dict[str, Any] = {"id": number, "image_id": image_id} if old is None else dict(old)
         category, title = self._categories.of(facts.class_id, f"Label {label} of '{plane.file_name}'")
         if old is None or not self._categories.same(old["category_id"], category):
             entry["category_id"] = category
         crowd = label in plane.crowds
         outline, measures = segment(runs, shape, "rle" if crowd else self._form)
-        same = old is not None and _same_pixels(old.get("segmentation"), runs, shape)
+        same = old is not None and same_pixels(old.get("segmentation"), runs, shape)
         if not same or (self._form != "auto" and isinstance(outline, list) != isinstance(entry["segmentation"], list)):
             entry["segmentation"] = outline
         if not same:
@@ -279,14 +278,22 @@ class CocoWriter:
         self._by_class[title] = self._by_class.get(title, 0) + 1
         return number
 
-    def _find(self, label: int, image_id: int, plane: ImageLabels, facts: ObjectFacts) -> int | None:
-        """Index of the object in the old file."""
+    def _find(
+        self, label: int, runs: Runs, shape: tuple[int, int], image_id: int, plane: ImageLabels, facts: ObjectFacts
+    ) -> int | None:
+        """Index of the object in the old file: that of its id, else of our object with its label and its pixels."""
         known = plane.ids.get(label)
         index = None if known is None else self._old.ids.get(known)
         if index is not None and self._old.image_ids[index] == image_id and index not in self._matched:
             return index
-        index = self._old.keys.get((image_id, plane.layer, facts.author or self._author or "", label))
-        return None if index in self._matched else index
+        key = image_id, plane.layer, facts.author or self._author or "", label
+        shares = {
+            index: overlap(self._old.annotation(index).get("segmentation"), runs, shape)
+            for index in self._old.keys.get(key, ())
+            if index not in self._matched and index not in self._known
+        }
+        # Labels count from 1 in each new layer: without an id, only pixels tell an object from its namesake.
+        return max((index for index in shares if shares[index] > SAME), key=shares.__getitem__, default=None)
 
     def _number(self, wanted: int | None) -> int:
         """An id for a new object: the wanted one where it is free, else the next."""
@@ -362,14 +369,6 @@ class CocoWriter:
     def _chained(old: Iterator[str], new: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield from old
         yield from map(to_json, new)
-
-
-def _same_pixels(segmentation: Any, runs: Runs, shape: tuple[int, int]) -> bool:
-    try:
-        before = decode_runs(segmentation, shape)
-    except DataError:
-        return False
-    return before.shape == runs.shape and bool((before == runs).all())
 
 
 def _default_info(author: str | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ because on round cells an ellipse is already good: what counts is the share of t
 from __future__ import annotations
 
 from .results import Evaluation, Result, report
-from .run import evaluate, prompts_taken
+from .run import check_data, evaluate, prompts_taken
 from .settings import PROMPTS, Settings, available_baselines
 from .statistics import Calibration, Clicks, Correction, Mean, Spread
 from .trial import Outcome
@@ -26,6 +26,7 @@ __all__ = [
     "Spread",
     "Turned",
     "available_baselines",
+    "check_data",
     "evaluate",
     "prompts_taken",
     "report",

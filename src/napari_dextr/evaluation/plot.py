@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OutputError
-from ..files import atomic_write
+from ..files import atomic_write, check_target
 from .results import Evaluation, Result
 from .trial import MOST_CLICKS
 
@@ -28,8 +28,7 @@ def check_plot(path: str | os.PathLike[str]) -> None:
     file = Path(path)
     if file.suffix.lower() not in _SUFFIXES:
         raise OutputError(f"'{file}' is no name for a picture; end it with one of {', '.join(_SUFFIXES)}.")
-    if file.is_dir() or not file.parent.is_dir():
-        raise OutputError(f"'{file}' cannot be written: give the name of a file in a folder that exists.")
+    check_target(file)
 
 
 def write_plot(evaluations: list[Evaluation], path: str | os.PathLike[str]) -> None:

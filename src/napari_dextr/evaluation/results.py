@@ -133,6 +133,8 @@ class Evaluation:
         Objects that are in no result: without pixels, or not to be marked (jitter threw their marks off the image).
     workers : int
         Images that were worked on at once; the latency is that of a busy machine if more than one.
+    problems : list of str
+        Why images could not be used, a sentence each; their objects are in no result.
     """
 
     model: dict[str, Any]
@@ -142,6 +144,7 @@ class Evaluation:
     turns: list[Turned] = field(default_factory=list)
     skipped: int = 0
     workers: int = 1
+    problems: list[str] = field(default_factory=list)
 
     @property
     def objects(self) -> int:
@@ -160,6 +163,7 @@ class Evaluation:
             "objects": self.objects,
             "images": self.images,
             "skipped": self.skipped,
+            "problems": self.problems,
             "results": [result.to_json() for result in self.results],
             "turns": [asdict(turned) for turned in self.turns],
         }

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..coco import CocoDataset, CocoImage, CocoObject, open_annotated
 from ..coco.images import check_there
-from ..errors import DataError, PromptError, UnsupportedMarkError
+from ..errors import DataError, ImageError, PromptError, UnsupportedMarkError
 from ..models.registry import models_taking
 from .choice import choose_objects
 from .results import Evaluation, Result
@@ -50,23 +50,23 @@ def evaluate(
     workers : int
         Images worked on at once, in threads. The figures stay the same, the latency grows.
 
+    An image that cannot be used, as it is damaged or of another size than the file says, is left out and told of in
+    `Evaluation.problems`.
+
     Raises
     ------
     DataError
-        When an image is missing or has another size than the file says, or no object is left.
+        When an image is missing, none can be used, or no object is left.
     UnsupportedMarkError
         When the model does not take a prompt.
     """
     settings = settings or Settings()
-    for prompt in settings.prompts:
-        _check_marks(model, prompt)
-    chosen = choose_objects(dataset, settings)
-    for image, _ in chosen:
-        check_there(images, image)  # a missing one is told now, not after an hour
+    chosen = check_data(model, dataset, images, settings)
     study = _Study(model, dataset, images, settings, progress, sum(len(objects) for _, objects in chosen))
     found = [record for records in _in_turn(study, chosen, max(1, workers)) for record in records]
     if not found:
-        raise DataError("No marks could be made for any object; choose less jitter or larger objects.")
+        why = "No marks could be made for any object; choose less jitter or larger objects."
+        raise DataError(study.problems[0] if study.problems else why)
     results = [
         Result(prompt, jitter, [record.outcomes[number] for record in found])
         for number, (prompt, jitter) in enumerate(settings.conditions())
@@ -79,7 +79,23 @@ def evaluate(
         "device": getattr(model, "device", "unknown"),
         "precision": getattr(model, "precision", "unknown"),
     }
-    return Evaluation(facts, name, settings, results, turns, study.total - len(found), max(1, workers))
+    skipped = study.total - len(found)
+    return Evaluation(facts, name, settings, results, turns, skipped, max(1, workers), study.problems)
+
+
+def check_data(
+    model: Segmenter, dataset: CocoDataset, images: str | os.PathLike[str], settings: Settings
+) -> list[Work]:
+    """Images with the objects that `evaluate` would measure; raises what it would raise before it begins.
+
+    For several data sets: what is wrong with the last is told before hours are spent on the first.
+    """
+    for prompt in settings.prompts:
+        _check_marks(model, prompt)
+    chosen = choose_objects(dataset, settings)
+    for image, _ in chosen:
+        check_there(images, image)
+    return chosen
 
 
 def prompts_taken(model: Segmenter) -> tuple[str, ...]:
@@ -113,34 +129,45 @@ class _Study:
     done: int = 0
     warm: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
+    problems: list[str] = field(default_factory=list)
 
     def look(self, work: Work) -> list[_Record]:
-        """All chosen objects of one image."""
+        """All chosen objects of one image; what of it cannot be used is told in `problems`."""
         entry, objects = work
-        image = open_annotated(self.images, entry)
-        finest = image[0] if isinstance(image, list) else image
-        pixels = np.asarray(finest) if self.settings.turns else None
-        records = []
-        for obj in objects:
-            record = self._object(obj, image, pixels)
-            if record is not None:
-                records.append(record)
+        records: list[_Record] = []
+        left = len(objects)
+        try:
+            image = open_annotated(self.images, entry)
+            finest = image[0] if isinstance(image, list) else image
+            pixels = np.asarray(finest) if self.settings.turns else None
+            for obj in objects:
+                record = self._object(obj, image, pixels)
+                if record is not None:
+                    records.append(record)
+                left -= 1
+                self._advance(1)
+        except (ImageError, DataError) as error:
             with self.lock:
-                self.done += 1
-                if self.progress is not None:
-                    self.progress(self.done, self.total)
+                self.problems.append(str(error))
+            self._advance(left)
         return records
+
+    def _advance(self, objects: int) -> None:
+        with self.lock:
+            self.done += objects
+            if self.progress is not None:
+                self.progress(self.done, self.total)
 
     def _object(self, obj: CocoObject, image: Any, pixels: Any) -> _Record | None:
         """One object under every condition, or None where it cannot be marked under one of them."""
         try:
-            truth = self.dataset.mask(obj)
+            truth, ignore = self.dataset.mask(obj), self.dataset.ignore_mask(obj)
         except DataError:  # of a mask that cannot be understood; it counts as left out
             return None
         if not truth.any():
             return None
         settings = self.settings
-        subject = Subject(self.dataset, obj, image, truth, self.dataset.ignore_mask(obj), settings.seed)
+        subject = Subject(self.dataset, obj, image, truth, ignore, settings.seed)
         outcomes = []
         try:
             with self.lock:

@@ -146,7 +146,7 @@ def measure(
         boundary_f=boundary_f(mask, subject.truth, ignore=subject.ignore),
         seconds=seconds,
         score=None if result.score is None or not np.isfinite(result.score) else float(result.score),
-        clicks=tuple(clicks_needed(ious, first, target) for target in NOC_TARGETS)
+        clicks=tuple(clicks_needed(ious[: MOST_CLICKS - first + 1], first, target) for target in NOC_TARGETS)
         if noc and correction_marks(model)
         else (),
         baselines={name: subject.iou(BASELINES[name](subject.image, prompt, shape)) for name in baselines}

@@ -83,7 +83,7 @@ def read_header(source: str | Path, *, whole: bool = False) -> tuple[dict[str, A
             raise ValueError("tensors are missing")
     except OSError as error:
         raise _unreadable(path, error) from error
-    except (struct.error, ValueError, AttributeError, KeyError, IndexError, TypeError) as error:
+    except (struct.error, ValueError, AttributeError, KeyError, IndexError, TypeError, RecursionError) as error:
         raise _broken(path) from error
     return header, 8 + length
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,37 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 @dataclass(eq=False)
 class _Drawn:
-    """One Labels layer while it is filled."""
+    """One Labels layer while it is filled: a label means one object, on however many planes of a stack it lies."""
 
     data: npt.NDArray[Any]
     facts: dict[int, ObjectFacts] = field(default_factory=dict)
     ids: dict[str, dict[int, int]] = field(default_factory=dict)
     areas: dict[int, int] = field(default_factory=dict)
+    numbers: dict[tuple[int, ObjectFacts], int] = field(default_factory=dict)  # label and facts in a stack -> its own
+    spare: int = 1
+
+    def number(self, plane: Mapping[int, ObjectFacts], *, stack: bool) -> dict[int, int]:
+        """Labels here for the labels of a plane: their own, or a free one where that is another object's.
+
+        In a stack a label is one object on several planes if its marks lie on one of them and all the rest agrees.
+        Where it does not, sessions have counted from 1, each on a plane of its own.
+        """
+        given = {}
+        for label, facts in plane.items():
+            bare = replace(facts, marks=(), box=None, plane=())
+            number = self.numbers.get((label, bare))
+            if number is None or (_marked(facts) and _marked(self.facts[number])):
+                number = label if label not in self.facts else self._free(plane)
+            if stack:
+                self.numbers[label, bare] = number
+            given[label] = number
+        return given
+
+    def _free(self, plane: Mapping[int, ObjectFacts]) -> int:
+        while self.spare in self.facts or self.spare in plane:
+            self.spare += 1
+        self.spare += 1
+        return self.spare - 1
 
 
 class LabelLayers:
@@ -40,14 +64,11 @@ class LabelLayers:
     ----------
     dataset : CocoDataset
     group : Group
-    folder : Path
-        Folder of the annotation file.
     """
 
-    def __init__(self, dataset: CocoDataset, group: Group, folder: Path) -> None:
+    def __init__(self, dataset: CocoDataset, group: Group) -> None:
         self._dataset = dataset
         self._group = group
-        self._path = folder / dataset.path.name
         self._drawn: dict[tuple[str, int, bool], _Drawn] = {}
 
     def add(self, index: tuple[int, ...], boxed: Collection[int], problems: list[str]) -> None:
@@ -71,7 +92,7 @@ class LabelLayers:
         return [
             {
                 "index": list(index),
-                "file_name": image.file_name,
+                "file_name": _name(image),
                 "stack": image.source,
                 "height": image.height,
                 "width": image.width,
@@ -101,7 +122,7 @@ class LabelLayers:
             title = (name or f"{self._group.name} labels") + (f" ({level + 1})" if level else "")
             layer = Labels(drawn.data, name=f"{title} crowds" if crowd else title, visible=not crowd, **place)
             coco = {
-                "file": str(self._path),
+                "file": str(self._dataset.path.resolve()),
                 "images": self.pictures(),
                 "ids": drawn.ids,
                 "crowds": sorted(drawn.facts) if crowd else [],
@@ -129,19 +150,20 @@ class LabelLayers:
         drawn = self._drawn.get(key)
         if drawn is None:
             drawn = self._drawn[key] = _Drawn(self._empty())
+        given = drawn.number({label: read.facts[label] for label in sorted(wanted)}, stack=bool(self._group.axes))
         kept = np.iinfo(drawn.data.dtype)
-        if max(wanted) > kept.max or min(wanted) < kept.min:
+        if max(given.values()) > kept.max or min(given.values()) < kept.min:
             drawn.data = drawn.data.astype(np.int32)
         rows = np.flatnonzero(labels.any(axis=1))
         # The rest stays untouched, and so takes no memory.
         cut = slice(int(rows[0]), int(rows[-1]) + 1), slice(0, labels.shape[1])
-        drawn.data[index][cut] = labels[cut]
-        for label in wanted:
-            drawn.areas[label] = drawn.areas.get(label, 0) + read.areas[label]
+        drawn.data[index][cut] = _renumbered(labels[cut], given)
+        for label, number in given.items():
+            drawn.areas[number] = drawn.areas.get(number, 0) + read.areas[label]
             facts = replace(read.facts[label], plane=index)
-            if facts.marks or label not in drawn.facts:
-                drawn.facts[label] = facts
-        drawn.ids[image.file_name] = {label: number for label, number in read.ids.items() if label in wanted}
+            if number not in drawn.facts or _marked(facts):
+                drawn.facts[number] = facts
+        drawn.ids[_name(image)] = {number: read.ids[label] for label, number in given.items()}
 
     def _empty(self) -> npt.NDArray[Any]:
         try:
@@ -152,6 +174,25 @@ class LabelLayers:
                 f"There is not enough memory for the labels of '{self._dataset.path.name}' ({shape} pixels); split the "
                 "file into smaller ones."
             ) from None
+
+
+def _name(image: CocoImage) -> str:
+    """File name with forward slashes, as an export reports it."""
+    return image.file_name.replace("\\", "/")
+
+
+def _marked(facts: ObjectFacts) -> bool:
+    return bool(facts.marks) or facts.box is not None
+
+
+def _renumbered(labels: npt.NDArray[Any], given: Mapping[int, int]) -> npt.NDArray[Any]:
+    """Labels with other numbers; 0 stays."""
+    if all(label == number for label, number in given.items()):
+        return labels
+    before = np.array(sorted([0, *given]), np.int64)
+    after = np.array([given.get(int(label), 0) for label in before], np.int64)
+    renumbered: npt.NDArray[Any] = after[np.searchsorted(before, labels)]
+    return renumbered
 
 
 def mark_layer(labels: LabelLayers, place: Mapping[str, Any]) -> list[LayerData]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..coco import plane_file_name, relative_name, write_plane
-from ..errors import OutputError
+from ..coco.images import check_file_name
+from ..errors import DataError, OutputError
 from ..files import make_folder
 from .export_source import ImageSource, LabelSource
 
@@ -39,14 +41,15 @@ class Pictures:
     Parameters
     ----------
     path : Path
-        The annotation file.
+        The annotation file. A link is followed: pictures lie beside the file that it leads to.
     write : bool
         Whether pictures are written; without it, names are given only.
     """
 
     def __init__(self, path: Path, *, write: bool = True) -> None:
         self.path = path
-        self.root = path.parent
+        self.file = Path(os.path.realpath(path))
+        self.root = self.file.parent
         self.written: list[Path] = []
         self._fresh: list[Path] = []  # written where nothing was
         self._folder_is_new = not (self.root / FOLDER).exists()
@@ -106,29 +109,42 @@ class Pictures:
                 )
         return entries
 
+    def knows(self, source: LabelSource) -> bool:
+        """Whether a layer was read from the annotation file, or exported to it, by whatever path."""
+        file = source.coco.get("file")
+        return file is not None and os.path.realpath(file) == str(self.file)
+
     def ids(self, source: LabelSource, index: tuple[int, ...]) -> dict[int, int]:
         """Numbers that the objects of a plane have in the file, by label, as the last export or import left them."""
-        known = source.pictures.get(index) if source.coco.get("file") == str(self.path) else None
+        known = source.pictures.get(index) if self.knows(source) else None
         ids = {} if known is None else source.coco.get("ids", {}).get(known[0], {})
         return {int(label): int(number) for label, number in ids.items()}
 
     def _known(self, source: LabelSource, index: tuple[int, ...]) -> PictureName | None:
         """The name of an earlier export to the same file."""
         known = source.pictures.get(index)
-        if known is None or source.coco.get("file") != str(self.path):
+        if known is None or not self.knows(source):
             return None
         name = PictureName(*known)
-        path = self.root / name.file_name
-        if self._write and source.image is not None and _below(path, self.root):
+        path = self._inside(name.file_name)
+        if self._write and source.image is not None and path is not None:
             if not path.is_file():
                 return PictureName(self._save(source.image, index, name.file_name), name.stack)
             if index in source.own_pictures:
                 self._renew(source.image, index, path)
         return name
 
+    def _inside(self, file_name: str) -> Path | None:
+        """Where the picture of a name lies; None where the name, or a link, leads out of the folder."""
+        try:
+            path = self.root / check_file_name(file_name)
+        except DataError:
+            return None
+        return path if _below(path, self.root) else None
+
     def _is_ours(self, source: LabelSource, index: tuple[int, ...], picture: PictureName) -> bool:
         """Whether the file of a plane was made here or by an earlier export, and so may be written anew."""
-        earlier = source.coco.get("file") == str(self.path) and index in source.own_pictures
+        earlier = self.knows(source) and index in source.own_pictures
         return (self.root / picture.file_name) in self._fresh or (
             earlier and source.pictures[index][0] == picture.file_name
         )

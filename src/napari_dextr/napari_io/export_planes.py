@@ -101,14 +101,18 @@ def keep_numbers(
     pictures : Pictures
         That named its planes.
     ids : mapping of (file name, layer) to mapping of label to number
-        What the writer returned.
+        What the writer returned. Planes that were not written keep what they had: other formats have no numbers.
     classes : sequence of ObjectClass
         As they were written, with new names.
     """
     entries = pictures.entries(source)
     metadata = source.layer.metadata.setdefault(KEY, {})
-    numbers = {str(entry["file_name"]): dict(ids.get((entry["file_name"], source.name), {})) for entry in entries}
-    metadata["coco"] = {**source.coco, "file": str(pictures.path), "images": entries, "ids": numbers}
+    numbers = {}
+    for entry in entries:
+        name = str(entry["file_name"])
+        written = ids.get((name, source.name))
+        numbers[name] = pictures.ids(source, tuple(entry["index"])) if written is None else dict(written)
+    metadata["coco"] = {**source.coco, "file": str(pictures.file), "images": entries, "ids": numbers}
     if source.classes and list(classes) != list(source.classes):
         facts, _ = record(source.layer)
         store(source.layer, facts, classes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -105,7 +104,7 @@ class LabelSource:
         """Number of planes."""
         return prod(self.extents)
 
-    @property
+    @cached_property
     def crowds(self) -> frozenset[int]:
         """Labels that mark crowds."""
         return frozenset(int(label) for label in self.coco.get("crowds", ()))
@@ -144,13 +143,24 @@ class LabelSource:
 
     def facts_on(self, index: tuple[int, ...]) -> Mapping[int, ObjectFacts]:
         """Facts of the objects of a plane. Marks stay on the plane they were made on; the class holds everywhere."""
-        own = {label: facts for label, facts in self.facts.items() if facts.plane in ((), index)}
-        other = {
-            label: replace(facts, marks=(), box=None, plane=index)
-            for label, facts in self.facts.items()
-            if label not in own
-        }
-        return ChainMap(own, other)
+        return _PlaneFacts(self.facts, index)
+
+
+class _PlaneFacts(Mapping[int, ObjectFacts]):
+    """What is known of the objects of one plane, worked out for those that are asked for: a layer may have many."""
+
+    def __init__(self, facts: Mapping[int, ObjectFacts], index: tuple[int, ...]) -> None:
+        self._facts, self._index = facts, index
+
+    def __getitem__(self, label: int) -> ObjectFacts:
+        facts = self._facts[label]
+        return facts if facts.plane in ((), self._index) else replace(facts, marks=(), box=None, plane=self._index)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._facts)
+
+    def __len__(self) -> int:
+        return len(self._facts)
 
 
 def label_source(labels: Labels, image: Image | None) -> LabelSource:

@@ -41,7 +41,8 @@ def read_layers(path: str) -> list[LayerData]:
         If the file is cut short, not COCO, or inconsistent.
     """
     dataset = read_coco(path)
-    folder = dataset.path.resolve().parent
+    file = dataset.path.resolve()  # an export follows links, too
+    folder = file.parent
     missing: list[str] = []
     wrong: list[str] = []
     blank: list[str] = []
@@ -50,12 +51,12 @@ def read_layers(path: str) -> list[LayerData]:
     for group in groups_of(dataset):
         pixels = open_group(group, folder, missing, blank)
         place = group.place()
-        labels = LabelLayers(dataset, group, folder)
+        labels = LabelLayers(dataset, group)
         for index in progress(group.planes, desc=f"Opening {dataset.path.name}", file=StringIO()):
             labels.add(index, boxed, wrong)
         if pixels is not None:
             coco = {
-                "file": str(folder / dataset.path.name),
+                "file": str(file),
                 "root": str(_root(group, folder)),
                 "images": labels.pictures(),
             }

@@ -12,7 +12,7 @@ from napari.utils.notifications import show_info
 from ..coco import export_coco
 from ..errors import DextrError, OutputError
 from .export_images import Pictures
-from .export_planes import image_labels, joined_classes
+from .export_planes import image_labels, joined_classes, keep_numbers
 from .export_source import LabelSource, file_of, image_of, label_source
 from .placement import plain
 
@@ -47,13 +47,16 @@ def _write(target: Path, layer_data: list[FullLayerData]) -> list[str]:
     if not labels:
         raise OutputError("There is no Labels layer among the layers to save; COCO files hold the objects of labels.")
     images = [layer for layer in layers if isinstance(layer, Image)]
-    sources = [_with_file(label_source(layer, image_of(layer, [*images, layer]))) for layer in labels]
+    sources = [_as_shown(label_source(layer, image_of(layer, [*images, layer]))) for layer in labels]
     pictures = Pictures(target)
     try:
         report = export_coco(target, image_labels(sources, pictures), joined_classes(sources))
     except BaseException:
         pictures.discard()
         raise
+    for source in sources:
+        if "file" not in source.coco or pictures.knows(source):  # a copy elsewhere: numbers of the first file stay
+            keep_numbers(source, pictures, report.ids, source.classes)
     planes = {source.key(index) for source in sources for index in source.indices()}
     left = len(planes) - len({file_name for file_name, _ in report.ids})
     if left and not all(map(pictures.come_back, sources)):
@@ -64,13 +67,13 @@ def _write(target: Path, layer_data: list[FullLayerData]) -> list[str]:
     return [str(target), *map(str, pictures.written)]
 
 
-def _with_file(source: LabelSource) -> LabelSource:
-    """With the file that the image was opened from, which napari does not hand to writers."""
+def _as_shown(source: LabelSource) -> LabelSource:
+    """With the layer of the viewer and the file of its image, which napari does not hand to writers."""
     viewer: Any = current_viewer()
-    if source.image is None or viewer is None:
-        return source
-    for layer in map(plain, viewer.layers):
+    for layer in map(plain, () if viewer is None else viewer.layers):
         data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-        if data is source.image.array:
-            return replace(source, image=replace(source.image, path=file_of(layer)))
+        if data is source.array:
+            source = replace(source, layer=layer)
+        elif source.image is not None and data is source.image.array:
+            source = replace(source, image=replace(source.image, path=file_of(layer)))
     return source
