@@ -56,9 +56,9 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(autouse=True)
 def _no_own_models(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep every test away from models, runs and sessions of whoever runs it, and from those of other tests."""
-    folder = tmp_path_factory.getbasetemp() / f"data-{secrets.token_hex(4)}"  # made where a test keeps something
-    monkeypatch.setenv("NAPARI_DEXTR_DATA", str(folder))
-    monkeypatch.setenv("NAPARI_DEXTR_MODELS", str(folder / "models"))
+    base, name = tmp_path_factory.getbasetemp(), secrets.token_hex(4)  # made where a test keeps something
+    monkeypatch.setenv("NAPARI_DEXTR_DATA", str(base / f"data-{name}"))
+    monkeypatch.setenv("NAPARI_DEXTR_MODELS", str(base / f"models-{name}"))
 
 
 @pytest.fixture(autouse=True)

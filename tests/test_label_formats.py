@@ -145,7 +145,9 @@ def test_where_one_format_cannot_be_written_no_file_changes(tmp_path, blocked):
     else:
         place.mkdir(parents=True)
     with pytest.raises(OutputError):
-        export_labels(tmp_path / "a.json", [ImageLabels("a.png", np.zeros_like(LABELS), FACTS)], CLASSES, formats=FORMATS)
+        export_labels(
+            tmp_path / "a.json", [ImageLabels("a.png", np.zeros_like(LABELS), FACTS)], CLASSES, formats=FORMATS
+        )
     assert (tmp_path / "a.json").read_bytes() == before
     assert [path for path in tmp_path.rglob("*") if path.is_file() and path != place] == [tmp_path / "a.json"]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_dextr.errors import DataError, PromptError
-from napari_dextr.objects import KINDS, Mark, ObjectClass, ObjectFacts, class_colour
+from napari_dextr.objects import KINDS, Mark, ObjectClass, ObjectFacts, class_colour, region_of
 
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 FACTS = st.builds(
@@ -113,3 +113,25 @@ def test_numbers_that_nothing_has_are_refused(value: Any) -> None:
     for record in ({"score": value}, {"marks": [["inside", value, 1]]}, {"box": [0, 0, value, 5]}):
         with pytest.raises(DataError, match="not a number"):
             ObjectFacts.from_json(record)
+
+
+def test_the_axes_of_a_plane_are_optional() -> None:
+    facts = ObjectFacts(plane=(3,), axes=(0, 2))
+    assert facts.to_json() == {"plane": [3], "axes": [0, 2]}
+    assert ObjectFacts.from_json(facts.to_json()) == facts
+    assert ObjectFacts.from_json({"plane": [3]}).axes is None
+    for axes in ([0], [2, 0], ["a", "b"], 5):
+        with pytest.raises(DataError):
+            ObjectFacts.from_json({"axes": axes})
+
+
+def test_where_an_object_should_lie() -> None:
+    extremes = (Mark("extreme", 10, 20), Mark("extreme", 20, 22), Mark("extreme", 15, 21))
+    assert region_of(ObjectFacts((*extremes, Mark("inside", 50, 40), Mark("outside", 900, 900)))) == (
+        slice(0, 69),
+        slice(2, 59),
+    )
+    assert region_of(ObjectFacts(box=(100, 100, 120, 140))) == (slice(82, 139), slice(82, 159))
+    assert region_of(ObjectFacts(tuple(Mark("extreme", -90, 5) for _ in range(3)))) == (slice(0, 1), slice(0, 14))
+    assert region_of(ObjectFacts((*extremes[:2], Mark("inside", 50, 40)))) is None  # they say nothing of its size
+    assert region_of(ObjectFacts((Mark("outside", 1, 1),))) is None

@@ -271,3 +271,10 @@ def test_builds_are_compared_to_the_last_byte(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "second")
     (tmp_path / "second").mkdir()
     assert "a.whl differs" in module.differences(tmp_path / "first", tmp_path / "second")[0]
+
+
+def test_a_pool_with_too_few_objects_is_told():
+    chosen = tool("kshot")._chosen
+    assert sorted(number for objects in chosen([[1, 2, 3], [4, 5]], 5, 0) for number in objects) == [1, 2, 3, 4, 5]
+    with pytest.raises(SystemExit, match="hold 5 objects only, not 10"):
+        chosen([[1, 2, 3], [4, 5]], 10, 0)

@@ -74,9 +74,9 @@ def test_every_prompt_finds_the_object(model, picture, kind):
     assert iou(result.full_mask(), mask) > (0.6 if kind in ("clicks", "strokes", "three") else 0.85)
 
 
-@pytest.mark.parametrize("missed", [{0: (45, 44)}, {2: (62, 43)}])
+@pytest.mark.parametrize("missed", [{0: (45, 44)}, {2: (58, 43)}])
 def test_a_correction_with_the_earlier_mask_helps(model, missed):
-    """A coin, and an extreme point that lies a dozen pixels inside of it, so that something is left to correct."""
+    """A coin, and an extreme point that lies 12 or 17 pixels inside of it, so that something is left to correct."""
     image = data.coins()
     rows, cols = np.indices(image.shape)
     coin = ((rows - 54) / 21) ** 2 + ((cols - 44) / 22.5) ** 2 < 1

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import distance_transform_edt
 
 from napari_dextr.errors import DataError
-from napari_dextr.simulation import Simulator, box_of, deepest, depth_map, extreme_points, outline
+from napari_dextr.simulation import Simulator, box_of, deepest, extreme_points, outline
 
 
 def disc(radius=20, centre=(50, 40), shape=(100, 90)):
@@ -101,13 +102,15 @@ def test_inside_outside_encloses_the_object():
 
 def test_depth_counts_the_border_of_the_image():
     mask = np.ones((9, 9), bool)
-    assert depth_map(mask).max() == 5
+    mask[:, 7:] = False  # farthest from the border of the image on the left, too
+    np.testing.assert_array_equal(deepest(mask), [3, 3])
+    mask[:, 7:] = True
     np.testing.assert_array_equal(deepest(mask), [4, 4])
 
 
 def test_clicks_fall_well_inside():
     simulator, mask = Simulator(1), disc()
-    depth = depth_map(mask)
+    depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     for _ in range(50):
         row, col = np.round(simulator.click(mask)).astype(int)
         assert depth[row, col] > 0.4 * depth.max()
@@ -178,7 +181,7 @@ def test_ignored_pixels_are_no_error():
     assert Simulator().correction(truth, predicted) is not None
 
 
-@pytest.mark.parametrize("what", [outline, depth_map, deepest])
+@pytest.mark.parametrize("what", [outline, deepest, Simulator(0).click, Simulator(0).stroke])
 def test_an_empty_mask_is_refused(what):
     with pytest.raises(DataError, match="empty"):
         what(np.zeros((5, 5), bool))

@@ -107,7 +107,10 @@ def _chosen(pool: list[list[CocoObject]], count: int, seed: int) -> list[list[Co
             if objects and sum(map(len, dealt)) < count:
                 mine.append(objects.pop())
         if sum(map(len, dealt)) == before:  # the images have no more
-            taken.append(list(next(further)))
+            another = next(further, None)
+            if another is None:
+                raise SystemExit(f"The images that teach hold {before} objects only, not {count}; ask for fewer.")
+            taken.append(list(another))
             dealt.append([])
     return dealt
 

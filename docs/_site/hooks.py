@@ -1,8 +1,9 @@
 """What mkdocs calls while it builds the site: pages say where something generated stands, and it is put there.
 
 ``<!-- generated: NAME -->`` in a page becomes what `parts.PARTS` makes of the code, ``<!-- included: FILE -->`` the
-text of a file of the repository. Nothing generated is kept in the repository, so nothing there can be out of date; who reads
-a page there is told by `NOTICE`, which the site leaves out. ``SITE_URL`` in the environment says where the site will be.
+text of a file of the repository. Nothing generated is kept in the repository, so nothing there can be out of date; who
+reads a page there is told by `NOTICE`, which the site leaves out. ``SITE_URL`` in the environment says where the site
+will be.
 """
 
 from __future__ import annotations

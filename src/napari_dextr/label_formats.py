@@ -268,7 +268,6 @@ class _Stage:
             except OSError as error:
                 raise OutputError(f"'{target}' cannot be written: {reason_of(error)}.") from error
 
-
     def _waiting(self) -> list[tuple[Path, Path]]:
         """Each file that waits, and its place."""
         folder = self._folder

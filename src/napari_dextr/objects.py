@@ -16,6 +16,8 @@ NAMESPACE = "napari_dextr"
 KINDS = ("extreme", "boundary", "inside", "outside")
 """Kinds of point a session takes; each is a mark of `napari_dextr.prompt.MARKS`."""
 
+_TELLING = 3  # extreme points that say where an object lies
+
 CLASS_COLOURS = (
     "#e69f00",
     "#56b4e9",
@@ -113,6 +115,8 @@ class ObjectFacts:
         Time from the first mark to accepting; corrections add theirs.
     plane : tuple of int
         Indices along the axes that are not displayed, in the order of the axes; empty for a 2-D image.
+    axes : (int, int) or None
+        The axes that were displayed, in ascending order; None where nobody noted them, or there are no others.
     author : str or None
     created : str or None
         UTC, ISO 8601.
@@ -126,6 +130,7 @@ class ObjectFacts:
     model_hash: str | None = None
     seconds: float | None = None
     plane: tuple[int, ...] = ()
+    axes: tuple[int, int] | None = None
     author: str | None = None
     created: str | None = None
 
@@ -145,6 +150,8 @@ class ObjectFacts:
             facts["box"] = list(self.box)
         if self.plane:
             facts["plane"] = list(self.plane)
+        if self.axes is not None:
+            facts["axes"] = list(self.axes)
         for name in ("class_id", "score", "model", "model_hash", "seconds", "author", "created"):
             value = getattr(self, name)
             if value is not None:
@@ -172,6 +179,7 @@ class ObjectFacts:
             model_hash=_text(value, "model_hash"),
             seconds=_number(value, "seconds"),
             plane=_plane(value.get("plane", [])),
+            axes=_axes(value.get("axes")),
             author=_text(value, "author"),
             created=_text(value, "created"),
         )
@@ -227,6 +235,15 @@ def _plane(value: Any) -> tuple[int, ...]:
     return tuple(value)
 
 
+def _axes(value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    axes = _plane(value)
+    if len(axes) != 2 or not 0 <= axes[0] < axes[1]:
+        raise DataError("The axes of an object's plane are not written as two whole numbers, the smaller first.")
+    return axes[0], axes[1]
+
+
 def _finite(value: Any, what: str) -> float:
     try:
         number = math.nan if isinstance(value, bool) or not isinstance(value, (int, float)) else float(value)
@@ -254,3 +271,22 @@ def _text(record: Mapping[str, Any], key: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise DataError(f"The {key} of an object holds '{value}', which is not text.")
     return value
+
+
+def region_of(facts: ObjectFacts) -> Region | None:
+    """Where an object should lie by its marks and its box, with a quarter of their extent and 8 pixels to spare.
+
+    None where they do not say it: a point or two on an object do not tell how far it goes. The region starts at 0 or
+    later; it may end beyond the plane.
+    """
+    if facts.box is None and sum(mark.kind == "extreme" for mark in facts.marks) < _TELLING:
+        return None
+    points = [(mark.row, mark.col) for mark in facts.marks if mark.kind != "outside"]
+    if facts.box is not None:
+        points += [facts.box[:2], facts.box[2:]]
+    rows, cols = zip(*points, strict=True)
+    low, high = (min(rows), min(cols)), (max(rows), max(cols))
+    slack = 0.25 * max(high[0] - low[0], high[1] - low[1]) + 8
+    top, left = (max(0, math.floor(value - slack)) for value in low)
+    bottom, right = (max(1, math.ceil(value + slack) + 1) for value in high)
+    return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))

@@ -29,6 +29,7 @@ from napari_dextr.models.own import (
     unusable_models,
 )
 from napari_dextr.models.spec import ModelSpec
+from napari_dextr.places import DATA_VARIABLE
 
 OPTIONS = {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1, 1], "decoder": 8, "pools": [1, 2]}
 SPEC = ModelSpec(
@@ -66,6 +67,7 @@ def test_the_folder_is_the_systems_for_user_data_unless_it_is_moved(monkeypatch,
     monkeypatch.setenv(own.MODELS_VARIABLE, "~/weights")
     assert models_folder() == Path("~/weights").expanduser()
     monkeypatch.setenv(own.MODELS_VARIABLE, " ")
+    monkeypatch.delenv(DATA_VARIABLE)
     usual = models_folder()
     assert usual.is_absolute()
     assert usual.parts[-2:] == ("napari-dextr", "models")

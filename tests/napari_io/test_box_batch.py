@@ -12,7 +12,7 @@ from napari.components import ViewerModel
 from napari_dextr.errors import PromptError
 from napari_dextr.napari_io.box_batch import ACCEPTED, DELETED, FAILED, OPEN, BoxBatch
 from napari_dextr.napari_io.box_tasks import BoxTask, classes_for, take_boxes
-from napari_dextr.napari_io.object_table import record
+from napari_dextr.napari_io.object_table import given_highest, note_highest, record
 from napari_dextr.objects import ObjectClass
 from napari_dextr.postprocess import PostProcess
 from napari_dextr.segmenter import Segmentation
@@ -154,3 +154,11 @@ def test_masks_take_the_place_of_boxes_in_a_coco_file(made: Made) -> None:
     batch.add(tasks[2], answer(tasks[2]))
     batch.settle()
     assert target.metadata["napari_dextr"]["coco"]["ids"] == {"2.png": {5: 77}}
+
+
+def test_labels_that_were_given_in_the_meantime_are_not_given_again(made: Made) -> None:
+    _, target, tasks, batch = made
+    batch.add(tasks[0], answer(tasks[0]))
+    note_highest(target, 11)  # by somebody who annotates while the run goes on
+    assert batch.add(tasks[1], answer(tasks[1])).label == 12
+    assert given_highest(target) == 12

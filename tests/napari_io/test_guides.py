@@ -40,3 +40,15 @@ def test_guides_lie_on_the_plane_that_is_shown() -> None:
     guides = Guides(viewer, image)
     guides.show_middle((10.0, 20.0, 30.0, 40.0))
     assert {row[0] for line in guides.layer.data for row in line} == {3.0}
+
+
+def test_where_the_image_is_no_plane_nothing_is_drawn() -> None:
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((5, 40, 50)))
+    image = viewer.add_image(np.zeros((40, 50)))
+    guides = Guides(viewer, image)
+    viewer.dims.order = (2, 0, 1)
+    viewer.mouse_move_callbacks[-1](viewer, SimpleNamespace(position=(1.0, 2.0, 3.0)))
+    viewer.dims.ndisplay = 3
+    guides.show_middle((10.0, 20.0, 30.0, 40.0))
+    assert not len(guides.layer.data)

@@ -145,9 +145,24 @@ def test_targets_that_cannot_be_written(make: Any, message: str) -> None:
 def test_labels_are_shown_in_the_colours_of_their_classes() -> None:
     layer = new_target(Image(np.zeros((20, 30))))
     own = [layer.get_color(label) for label in (1, 2, 3)]
-    colour_by_class(layer, {2: "#ff0000", 3: "#00ff00"})
+    colour_by_class(layer, {1: None, 2: "#ff0000", 3: "#00ff00"})
     np.testing.assert_allclose(layer.get_color(1), own[0])
     np.testing.assert_allclose(layer.get_color(2), (1, 0, 0, 1))
     np.testing.assert_allclose(layer.get_color(3), (0, 1, 0, 1))
     colour_by_class(layer, None)
     np.testing.assert_allclose([layer.get_color(label) for label in (1, 2, 3)], own)
+
+
+def test_high_labels_cost_no_more_than_low_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_layers, "find_spec", lambda name: name)
+    layer = Labels(np.zeros((20, 30), np.uint16))
+    colour_by_class(layer, {60_000: "#ff0000", 65_000: None})
+    assert len(layer.colormap.color_dict) == 4  # these two, the background, and all others
+    np.testing.assert_allclose(layer.get_color(60_000), (1, 0, 0, 1))
+
+
+def test_labels_that_napari_cannot_colour_one_by_one_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_layers, "find_spec", lambda name: None)
+    layer = Labels(np.zeros((20, 30), np.int32))
+    with pytest.raises(OutputError, match="300000 of 'Labels' is too high.*install numba"):
+        colour_by_class(layer, {300_000: "#ff0000"})

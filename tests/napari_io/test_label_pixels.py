@@ -253,14 +253,23 @@ def test_a_failing_store_is_said() -> None:
         pixels.write((None, Plane((0, 1), (0, 0))), REGION, np.full((4, 6), 9), CHANGED)
 
 
-def test_the_check_comes_first() -> None:
+def test_a_check_is_made_for_objects_only() -> None:
     def refuse() -> None:
         raise OutputError("not now")
 
     layer = Labels(np.zeros((20, 30), int))
     pixels = LayerPixels(layer, ViewerModel().dims, highest=lambda: 41, check=refuse)
     assert pixels.highest() == 41
-    with pytest.raises(OutputError, match="not now"):
-        pixels.read((None, Plane((0, 1), (0, 0))), REGION)
+    assert not pixels.read((None, Plane((0, 1), (0, 0))), REGION).any()  # undo reads, and it must never stop
     with pytest.raises(OutputError, match="not now"):
         _ = pixels.largest
+
+
+def test_a_large_object_is_written_as_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = Labels(np.zeros((600, 600), np.int32))
+    monkeypatch.setattr(layer, "data_setitem", None)  # sets pixel by pixel, which takes seconds here
+    region = (slice(0, 600), slice(0, 600))
+    mask = np.ones((600, 600), bool)
+    pixels_of(layer).write((None, Plane((0, 1), (0, 0))), region, np.full((600, 600), 9), mask)
+    assert (layer.data == 9).all()
+    assert (displayed(layer) == 9).all()

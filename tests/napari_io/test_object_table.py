@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from napari.layers import Labels
 
-from napari_dextr.napari_io.object_table import COLUMNS, KEY, note, record, show, store
+from napari_dextr.napari_io.object_table import COLUMNS, KEY, given_highest, note, note_highest, record, show, store
 from napari_dextr.objects import Mark, ObjectClass, ObjectFacts
 
 CLASSES = [ObjectClass(1, "cell", "#e69f00"), ObjectClass(2, "nucleus", "#56b4e9")]
@@ -59,7 +59,35 @@ def test_the_work_of_others_stays() -> None:
     store(labels, FACTS, CLASSES)
     assert labels.metadata["theirs"] == 1
     assert labels.metadata[KEY]["coco"] == {"3": 17}
-    assert labels.features["my note"].fillna("").tolist() == ["", "round"]
+    # 9 is a label of theirs: its row stays, though it is no object of ours
+    assert labels.features["index"].tolist() == [1, 3, 9]
+    assert labels.features["my note"].fillna("").tolist() == ["", "round", "gone"]
+
+
+def test_a_table_without_labels_is_kept_as_napari_reads_it() -> None:
+    labels = layer()
+    labels.features = pd.DataFrame({"mean": [0.0, 10.0, 20.0, 30.0]})
+    store(labels, FACTS, CLASSES)
+    assert labels.features["index"].tolist() == [0, 1, 2, 3]
+    assert labels.features["mean"].tolist() == [0, 10, 20, 30]
+    assert labels.features["prompts"].fillna("").tolist() == ["", "box", "", "1 extreme, 1 inside"]
+    store(labels, {}, CLASSES)
+    assert labels.features["index"].tolist() == [0, 2]  # those of ours have gone with their objects
+
+
+def test_rows_of_objects_that_were_not_taken_over_stay() -> None:
+    labels = layer()
+    store(labels, FACTS, CLASSES)
+    show(labels, {3: FACTS[3]}, CLASSES)
+    assert labels.features["index"].tolist() == [1, 3]
+
+
+def test_a_label_that_was_given_is_noted() -> None:
+    labels = layer()
+    assert given_highest(labels) == 0
+    note_highest(labels, 7)
+    note_highest(labels, 5)
+    assert given_highest(labels) == 7
 
 
 def test_single_objects_change() -> None:

@@ -13,7 +13,7 @@ from napari.layers import Image
 
 from napari_dextr.errors import DataError
 from napari_dextr.napari_io.planes import Plane
-from napari_dextr.napari_io.saved_session import describe, image_of, place_named
+from napari_dextr.napari_io.saved_session import describe, image_names, image_of, place_named
 from napari_dextr.session.recovery import Recovered, RecoveredDraft
 
 PLANE = Plane((1, 2), (3, 0, 0))
@@ -46,17 +46,24 @@ def test_names_that_do_not_fit_are_refused(name: Any) -> None:
         place_named(name, stack())
 
 
+def test_all_images_of_a_session_are_named() -> None:
+    assert image_names(saved(describe((stack("cells"), PLANE)))) == {"cells"}
+    assert image_names(saved(None)) == set()
+
+
 def test_the_image_is_found_by_shape_and_name() -> None:
     viewer = ViewerModel()
     other, same, namesake = stack("other"), stack("stack"), stack("stack", 7)
     name = describe((same, PLANE))
     for image in (same, other, namesake):
         viewer.add_layer(image)
-    assert image_of(saved(name), viewer) is same
+    assert image_of([name], viewer) is same
     viewer.layers.remove(same)
-    assert image_of(saved(name), viewer) is other
+    assert image_of([name], viewer) is other
+    with pytest.raises(DataError, match="Open the image 'stack' first"):
+        image_of([name], viewer, {"stack", "other"})  # which was made on both
     viewer.layers.clear()
     with pytest.raises(DataError, match="Open the image 'stack' first"):
-        image_of(saved(name), viewer)
+        image_of([name], viewer)
     with pytest.raises(DataError, match="made on"):
-        image_of(saved(None), viewer)
+        image_of([None], viewer)

@@ -12,6 +12,7 @@ from napari.layers import Image, Labels
 
 from napari_dextr.errors import OutputError
 from napari_dextr.napari_io.label_storage import UneditableError, finest
+from napari_dextr.napari_io.object_table import given_highest, note_highest
 from napari_dextr.napari_io.planes import current_plane, hidden_index
 from napari_dextr.napari_io.target import Target
 from napari_dextr.napari_io.workbench import Workbench
@@ -277,3 +278,94 @@ def test_a_forgotten_layer_is_let_go(rig: Rig) -> None:
     rig.target.forget(layer)
     assert rig.target.layer is None
     assert not rig.session.objects
+
+
+def test_a_target_that_does_not_fit_can_still_be_undone(rig: Rig) -> None:
+    layer = rig.viewer.add_labels(np.zeros(SHAPE, np.uint16))
+    rig.target.choose(layer)
+    rig.accept()
+    rig.bench.set_image(rig.viewer.add_image(np.zeros(SHAPE), scale=(0.5, 0.5)))
+    layer.paint((30, 20), 5)
+    while rig.session.undo():
+        pass
+    assert not layer.data.any()
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_a_fill_through_very_many_planes_is_undone(dtype: Any) -> None:
+    rig = Rig((70, *SHAPE))
+    rig.viewer.dims.set_current_step(0, 1)
+    layer = rig.viewer.add_labels(np.zeros((70, *SHAPE), dtype))
+    rig.target.choose(layer)
+    layer.n_edit_dimensions = 3
+    layer.fill((0, 0, 0), 9)
+    assert (layer.data == 9).all()
+    rig.session.policy = AcceptPolicy("overwrite")
+    assert rig.accept() == 10
+    for _ in range(4):  # the marks with their answer, the object, and the fill
+        rig.session.undo()
+    assert not layer.data.any()
+    rig.session.redo()
+    assert (layer.data == 9).all()
+
+
+def test_objects_of_an_image_that_was_opened_again_are_its_own(rig: Rig) -> None:
+    rig.accept()
+    rig.viewer.layers.remove(rig.image)
+    again = rig.viewer.add_image(np.zeros(SHAPE))
+    rig.bench.set_image(again)
+    rig.target.adopt()
+    assert rig.session.objects[1].place[0] is again  # type: ignore[index]
+
+
+def test_a_label_on_several_planes_means_the_one_that_is_pointed_at() -> None:
+    rig = Rig((5, *SHAPE))
+    data = np.zeros((5, *SHAPE), np.uint16)
+    data[:, 4:8, 10:16] = 5
+    marks = tuple(Mark("extreme", *p) for p in ((4, 12), (7, 12), (5, 10), (5, 15)))
+    facts = ObjectFacts(marks=marks, plane=(1,), class_id=2)
+    layer = rig.viewer.add_labels(data, metadata={"napari_dextr": {"objects": {5: facts.to_json()}}})
+    rig.target.choose(layer)
+    rig.viewer.dims.set_current_step(0, 3)
+    rig.target.adopt_label(5, pointed=True)
+    item = rig.session.objects[5]
+    assert (item.place[1].index[0], item.facts.marks, item.facts.class_id) == (3, (), 2)  # type: ignore[index]
+    rig.session.delete(5)
+    assert [plane for plane in range(5) if not data[plane].any()] == [3]
+    rig.session.undo()
+    rig.viewer.dims.set_current_step(0, 1)
+    rig.target.adopt_label(5, pointed=True)
+    assert rig.session.objects[5].place[1].index[0] == 1  # type: ignore[index]
+
+
+def test_an_object_without_telling_marks_is_found_on_its_plane() -> None:
+    rig = Rig((5, *SHAPE))
+    rig.viewer.dims.set_current_step(0, 0)
+    data = np.zeros((5, *SHAPE), np.uint16)
+    data[2, 2:38, 2:28] = 5
+    facts = ObjectFacts(marks=(Mark("inside", 20, 15),), plane=(2,))
+    rig.target.choose(rig.viewer.add_labels(data, metadata={"napari_dextr": {"objects": {5: facts.to_json()}}}))
+    assert not rig.session.objects
+    rig.target.adopt_label(5)
+    rig.session.reopen(5)
+    assert rig.session.segmentation is not None
+    assert rig.session.segmentation.mask.sum() == 36 * 26
+
+
+def test_the_axes_of_a_plane_come_from_the_record() -> None:
+    rig = Rig((5, *SHAPE))
+    facts = ObjectFacts(box=(1, 1, 4, 4), plane=(3,), axes=(0, 2))
+    data = np.zeros((5, *SHAPE), np.uint16)
+    rig.target.choose(rig.viewer.add_labels(data, metadata={"napari_dextr": {"objects": {5: facts.to_json()}}}))
+    plane = rig.session.objects[5].place[1]  # type: ignore[index]
+    assert (plane.axes, plane.index) == ((0, 2), (0, 3, 0))
+
+
+def test_labels_that_another_widget_gave_are_not_given_again(rig: Rig) -> None:
+    rig.accept()
+    assert rig.target.layer is not None
+    note_highest(rig.target.layer, 8)
+    assert rig.accept(20) == 9
+    rig.target.layer.selected_label = 30
+    rig.target.layer.paint((30, 20), 30)
+    assert given_highest(rig.target.layer) == 30

@@ -311,3 +311,13 @@ def test_facts_are_plain_and_tell_limits_apart():
     assert facts["annotations"] == "mine"
     image.contrast_limits = (0, 900)
     assert layer_source(layer, image).facts() != facts
+
+
+def test_objects_that_stay_over_time_are_on_one_side():
+    viewer = ViewerModel()
+    image = viewer.add_image(noise((3, 2, *SHAPE)))
+    depths = np.stack([squares(), np.roll(squares(), 40, axis=1)])
+    layer = viewer.add_labels(np.stack([depths] * 3))
+    kept, held = layer_source(layer, image).split(0.5, 0)
+    sides = [{plane.name[-1] for plane in part.images} for part in (kept, held)]
+    assert sorted(map(sorted, sides)) == [["0"], ["1"]]

@@ -156,3 +156,14 @@ def test_other_files_and_empty_sessions_are_refused(tmp_path):
     journal = Journal(tmp_path, session, describe)
     with pytest.raises(DataError, match="holds no object"):
         session_source(journal.path)
+
+
+def test_planes_of_a_stack_that_show_the_same_objects_are_one_image(tmp_path):
+    pixels = noise((5, *SHAPE))
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack")
+    image = from_file(tmp_path / "a.tif", pixels)
+    source = session_source(journal_of(tmp_path, image, [Plane((1, 2), (n, 0, 0)) for n in (3, 1, 4)]))
+    before = {part.key[2]: part.neighbours for part in source.images}
+    assert before == {
+        (1,): (None,), (3,): (file_key(tmp_path / "a.tif", (1,)),), (4,): (file_key(tmp_path / "a.tif", (3,)),),
+    }  # fmt: skip

@@ -163,3 +163,21 @@ def test_zoom_knows_the_axes_on_the_screen(order: tuple[int, ...], zooms: tuple[
     getattr(viewer, "scene", viewer).camera.zoom = 4.0
     assert bench.zooms == zooms
     assert bench.zoom == min(zooms)
+
+
+def test_a_picture_that_becomes_a_stack_gets_new_layers_of_marks(made: Bench) -> None:
+    assert made.bench.clicks is not None
+    old = made.bench.clicks.layer
+    old.add([1, 2])
+    made.image.data = np.zeros((5, 40, 30))
+    assert made.bench.clicks is None
+    assert made.bench.make_clicks().layer.ndim == 3
+    assert old not in made.viewer.layers
+
+
+def test_a_target_of_another_size_does_not_fit(made: Bench) -> None:
+    target = made.bench.make_target()
+    assert made.bench.fits(target)
+    made.bench.set_image(made.viewer.add_image(np.zeros((80, 90))))
+    assert not made.bench.fits(target)
+    assert made.bench.made_target() is None

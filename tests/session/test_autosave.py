@@ -277,3 +277,40 @@ def test_names_that_are_no_json_stop_nothing(session: Session, tmp_path: Path) -
     assert len(other._session.marks) == 1
     journal.close()
     other.close()
+
+
+def test_a_change_where_there_is_no_place_is_saved(tmp_path: Path) -> None:
+    session = Session()
+    session.bind("layer", SparseLabels(np.uint16))
+
+    def describe(key: Any) -> str:
+        assert key is not None
+        return str(key)
+
+    journal = Journal(tmp_path, session, describe)
+    session.go_to("plane")
+    session.add_class("cell")
+    accept(session)
+    session.set_class(1, 1)
+    session.reopen(1)
+    session.go_to(None)  # the 3-D view
+    session.remove_class(1)
+    assert journal.problem is None
+    journal.close()
+
+
+def test_a_layer_that_was_removed_is_not_recovered_into_the_next_one_of_its_name(
+    session: Session, tmp_path: Path
+) -> None:
+    journal = Journal(tmp_path, session, lambda key: "DEXTR labels")
+    accept(session)
+    session.forget_target("layer")
+    session.bind("another", SparseLabels(np.uint16))
+    accept(session, 40)
+    session.forget_target("another")
+    session.bind("another", SparseLabels(np.uint16))  # the same one again
+    accept(session, 80)
+    (target,) = recover(journal.path).targets
+    (item,) = target.objects(str)
+    assert item.region[0].start == 80
+    journal.close()

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from napari_dextr.errors import ImageError, OutputError, PromptError
-from napari_dextr.objects import AnnotatedObject, Mark, ObjectFacts
+from napari_dextr.objects import AnnotatedObject, ObjectFacts
 from napari_dextr.prompt import Region
 from napari_dextr.session.history import Paint, State
-from napari_dextr.session.labelling import AcceptPolicy, LabelTarget, Stroke, region_of
+from napari_dextr.session.labelling import AcceptPolicy, LabelTarget, Stroke
 from napari_dextr.session.patches import Labels, Mask, SparseLabels
 
 SHAPE = (6, 7)
@@ -117,21 +117,13 @@ def test_a_stroke_is_known_by_its_pixels() -> None:
     state.put(("object", "layer"), 1, AnnotatedObject(1, "here", (slice(0, 2), slice(0, 2)), ObjectFacts()))
     changed = np.zeros(SHAPE, bool)
     changed[4, 5] = True
-    edits = target.strokes([Stroke("here", WHOLE, changed, 0, 1)], None)
+    edits = target.strokes([Stroke("here", WHOLE, changed, 0, 1)])
     for edit in edits:
         if not isinstance(edit, Paint) or not edit.done:
             edit.apply(state, forward=True)
     assert target.objects[1].region == (slice(0, 5), slice(0, 6))
     assert [(place, region) for place, region, _ in target.painted()] == [("here", (slice(4, 5), slice(5, 6)))]
-    assert target.strokes([Stroke("here", WHOLE, changed, 1, 1)], None) == ()
-
-
-def test_where_an_object_should_lie() -> None:
-    marks = (Mark("extreme", 10, 20), Mark("inside", 50, 40), Mark("outside", 900, 900))
-    assert region_of(ObjectFacts(marks)) == (slice(0, 69), slice(2, 59))
-    assert region_of(ObjectFacts(box=(100, 100, 120, 140))) == (slice(82, 139), slice(82, 159))
-    assert region_of(ObjectFacts((Mark("inside", -90, 5),))) == (slice(0, 1), slice(0, 14))
-    assert region_of(ObjectFacts((Mark("outside", 1, 1),))) is None
+    assert target.strokes([Stroke("here", WHOLE, changed, 1, 1)]) == ()
 
 
 def test_a_label_that_somebody_has_written_unseen_is_not_given() -> None:
@@ -139,3 +131,47 @@ def test_a_label_that_somebody_has_written_unseen_is_not_given() -> None:
     image.write("here", (slice(2, 3), slice(2, 4)), np.array([[1, 2]], np.uint8), np.ones((1, 2), bool))
     label, _, _ = target.accept("here", WHOLE, np.ones(SHAPE, bool), AcceptPolicy("overwrite"), None)
     assert label == 3
+
+
+def test_the_region_of_an_object_is_widened_until_it_holds_it() -> None:
+    labels = np.zeros((90, 90), np.uint8)
+    labels[0:80, 10:70] = 5
+    image, state = SparseLabels(np.uint8), State()
+    image.write("here", (slice(0, 90), slice(0, 90)), labels, labels > 0)
+    target = LabelTarget("layer", state, image)
+    target.adopt(AnnotatedObject(5, "here", (slice(20, 30), slice(20, 30)), ObjectFacts()))
+    assert target.area(5) == 80 * 60
+    assert target.whole(5).region == (slice(0, 80), slice(10, 70))
+    assert target.only_adopted(target.objects[5])
+    for edit in target.delete(5):
+        edit.apply(state, forward=True)
+    assert not image.read("here", (slice(0, 90), slice(0, 90))).any()
+
+
+def test_a_label_on_two_planes_stands_for_the_one_that_was_adopted_last() -> None:
+    target, image, state = target_with(np.zeros(SHAPE, np.uint8))
+    whole = np.ones(SHAPE, bool)
+    label, region, edits = target.accept("here", WHOLE, whole, AcceptPolicy(), None)
+    for edit in edits:
+        edit.apply(state, forward=True)
+    target.adopt(AnnotatedObject(label, "here", region, ObjectFacts()), safe=False)
+    image.write("there", WHOLE, np.full(SHAPE, label, np.uint8), whole)
+    target.adopt(AnnotatedObject(label, "there", WHOLE, ObjectFacts()))
+    assert [place for place, _, _ in target.painted()] == ["here"]  # a journal must not lose them
+    for edit in target.delete(label):
+        edit.apply(state, forward=True)
+    assert (image.read("here", WHOLE) == label).all()
+    assert not image.read("there", WHOLE).any()
+
+
+def test_a_stroke_on_another_channel_enlarges_the_object() -> None:
+    state = State()
+    target = LabelTarget("layer", state, SparseLabels(np.uint8), spot_of=lambda place: "plane")
+    state.put(("object", "layer"), 1, AnnotatedObject(1, "red", (slice(0, 2), slice(0, 2)), ObjectFacts()))
+    changed = np.zeros(SHAPE, bool)
+    changed[4, 5] = True
+    for edit in target.strokes([Stroke("green", WHOLE, changed, 0, 1)]):
+        if not isinstance(edit, Paint) or not edit.done:
+            edit.apply(state, forward=True)
+    assert target.objects[1].region == (slice(0, 5), slice(0, 6))
+    assert [place for place, _, _ in target.painted()] == ["green"]

@@ -73,8 +73,8 @@ def same_weights(first, second):
 def let_verdict(monkeypatch, helps, gain=0.1):
     real = Verdict.of
 
-    def of(before, after, groups):
-        return replace(real(before, after, groups), helps=helps, gain=gain)
+    def of(*words):
+        return replace(real(*words), helps=helps, gain=gain)
 
     monkeypatch.setattr(finetune_run.Verdict, "of", of)
 
@@ -461,3 +461,118 @@ def test_objects_that_cannot_be_read_any_more_are_told(data):
 def test_a_seed_that_is_none_is_refused_before_anything_is_written(data):
     with pytest.raises(DataError, match="seed"):
         list(FineTuning(plan(data, settings={**QUICK, "seed": "abc"})).run())
+
+
+def test_a_refused_command_decides_neither_the_start_nor_the_plan(data):
+    with pytest.raises(DataError, match="learning rate 5"):
+        list(FineTuning(plan(data, initial="embedded", settings={**QUICK, "learning_rate": 5})).run())
+    updates = FineTuning(plan(data, name="mine")).run()
+    next(updates)
+    updates.close()
+    assert load_model(data / "run").spec.name == "small"
+    with pytest.raises(DataError, match="other data"):
+        list(FineTuning(plan(data, hold_out=0.5, name="other", settings={**QUICK, "steps": 9})).run())
+    again = FineTuning.open(data / "run")
+    assert [update.steps for update in again.run()] == [4] * 3
+    facts = read_spec(again.outcome.tuned)
+    assert (facts.name, facts.provenance["data"]) == ("mine", "own.json")
+
+
+def test_after_a_stop_a_lower_rate_can_be_given(data):
+    tuning = FineTuning(plan(data))
+    for _ in tuning.run():
+        tuning.stop()
+    assert (tuning.outcome.ended, read_outcome(data / "run").ended) == ("stopped", "stopped")
+    again = FineTuning(plan(data, settings={**QUICK, "learning_rate": 1e-5}))
+    assert [update.step for update in again.run()] == [3, 4]
+
+
+class GivenUp(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("hold_out", [None, 0.34])
+def test_what_is_given_up_while_objects_judge_ends_at_once(data, hold_out, monkeypatch):
+    monkeypatch.setattr(finetune_run, "_JUDGED_AT_ONCE", 1)
+    asked = []
+
+    def check():
+        if judging:
+            asked.append(0)
+            if len(asked) == 3:
+                raise GivenUp
+
+    judging = []
+    tuning = FineTuning(plan(data, hold_out=hold_out, folds=2), check=check)
+    with pytest.raises(GivenUp):
+        for update in tuning.run():
+            judging = [update] if update.step == 4 else []
+    assert tuning.outcome is None
+    assert len(asked) == 3
+    rest = [update.step for update in FineTuning(plan(data, hold_out=hold_out, folds=2)).run()]
+    assert rest[:4] == ([] if hold_out else [5, 6, 7, 8])  # nothing that was learned is lost
+
+
+def test_a_stop_ends_a_round_in_which_objects_judge(data, monkeypatch, says, whole_rounds):
+    says(True)
+    monkeypatch.setattr(finetune_run, "_JUDGED_AT_ONCE", 1)
+    tuning = FineTuning(plan(data, hold_out=None, folds=2))
+    shown, real = [], finetune_run.judge
+
+    def judge(network, store, chosen, showing, threshold):
+        shown.append(0)
+        if len(shown) == 2:
+            tuning.stop()
+        return real(network, store, chosen, showing, threshold)
+
+    monkeypatch.setattr(finetune_run, "judge", judge)
+    first = [update.loss for update in tuning.run()]
+    assert (len(first), len(shown), tuning.outcome.ended) == (4, 2, "stopped")
+    again = FineTuning.open(data / "run")
+    assert first + [update.loss for update in again.run()] == whole_rounds.curve
+    assert again.outcome.verdict == whole_rounds.outcome.verdict
+
+
+def test_the_last_training_follows_the_settings_that_were_judged(data, says):
+    says(True)
+    tuning = FineTuning(plan(data, hold_out=None, folds=2))
+    for update in tuning.run():
+        if update.step == 9:
+            tuning.stop()
+    assert tuning.outcome.steps == 2
+    slower = plan(data, hold_out=None, folds=2, settings={**QUICK, "learning_rate": 1e-6})
+    assert [update.step for update in FineTuning(slower).run()] == list(range(1, 13))
+
+
+def test_damaged_pictures_of_a_round_are_no_obstacle(data, says):
+    says(True)
+    updates = FineTuning(plan(data, hold_out=None, folds=2)).run()
+    for update in updates:
+        if update.step == 9:
+            break
+    updates.close()
+    (data / "run" / "rounds" / "1" / "comparisons.npz").write_bytes(b"PK")
+    again = FineTuning.open(data / "run")
+    assert [update.step for update in again.run()] == [10, 11, 12]
+    assert again.outcome.verdict.objects == 12
+    (data / "run" / "comparisons.npz").write_bytes(b"PK")
+    assert read_outcome(data / "run").objects == ()
+
+
+def test_after_a_card_was_left_the_processor_computes_in_its_own_arithmetic(data, monkeypatch):
+    seen, real = [], finetune_run.Trainer
+
+    class Small(real):
+        def __init__(self, network, sampler, config, *words, **names):
+            seen.append((config.precision, names["device"].type))
+            super().__init__(
+                network, sampler, replace(config, precision="float32"), *words, **{**names, "device": "cpu"}
+            )
+
+    monkeypatch.setattr(finetune_run, "Trainer", Small)
+    # there is no card here: what matters is what each stage is given after the first came back from one
+    monkeypatch.setattr("napari_dextr.training.finetune.choose_device", lambda _name: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (7, 0))
+    settings = {**QUICK, "precision": "float16", "steps": 1, "validate_every": 1}
+    list(FineTuning(plan(data, hold_out=None, folds=2, settings=settings)).run())
+    assert seen[:2] == [("float16", "cuda"), ("float32", "cpu")]

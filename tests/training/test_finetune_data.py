@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_dextr.errors import DataError
 from napari_dextr.training.config import TrainConfig
 from napari_dextr.training.distribution import World
-from napari_dextr.training.finetune_data import deal, images_of, portion, prepare
+from napari_dextr.training.finetune_data import deal, images_of, objects_of, portion, prepare
 from napari_dextr.training.finetune_plan import FineTunePlan
 from napari_dextr.training.run_folder import RunFolder
 from napari_dextr.training.sources import ArraySource
@@ -31,9 +32,10 @@ def greys(store):
     return [int(np.median(image[flags == 0])) // 10 for image, flags in zip(store.images, store.masks, strict=True)]
 
 
-def prepared(tmp_path, objects, **changes):
+def prepared(tmp_path, objects, config=CONFIG, said=None, check=lambda: None, **changes):
     plan = FineTunePlan(objects, tmp_path, **changes)
-    return prepare(plan, CONFIG, RunFolder(tmp_path), World(), lambda _line: None, lambda crops, _progress: crops)
+    say = (lambda _line: None) if said is None else said.append
+    return prepare(plan, config, RunFolder(tmp_path), World(), say, lambda crops, _progress: crops, check)
 
 
 def test_few_objects_are_all_trained_on_and_all_judge_once(tmp_path):
@@ -94,3 +96,95 @@ def test_a_portion_is_one_group_with_what_is_known_of_its_crops(store):
     assert (part.names, part.groups.tolist()) == (("own",), [0, 0])
     assert np.array_equal(part.images[1], store.images[17])
     assert part.sides.tolist() == store.sides[[0, 17]].tolist()
+
+
+def test_a_refused_command_leaves_the_plan_of_the_run(tmp_path):
+    prepared(tmp_path, source(5), folds=2, name="mine")
+    with pytest.raises(DataError, match="started with other data"):
+        prepared(tmp_path, source(4), folds=2, name="other")
+    assert FineTunePlan.reopen(tmp_path).name == "mine"
+    assert prepared(tmp_path, None, folds=2).name == "own annotations"
+
+
+def stack(planes, things, shown=lambda _plane: True):
+    """A stack of so many planes that all show the same squares, annotated on some of them."""
+    labels = np.zeros((planes, 80, 60 * things), np.int32)
+    for index in range(things):
+        labels[:, 20:50, 10 + 60 * index : 40 + 60 * index] = index + 1
+    image = np.where(labels > 0, 200, 50).astype(np.uint8)
+    return ArraySource([(image, labels * np.array([shown(plane) for plane in range(planes)])[:, None, None])])
+
+
+def test_objects_on_many_planes_count_once(tmp_path):
+    data = prepared(tmp_path, stack(30, 2), hold_out=0.5)
+    assert len(data.judges) == 30
+    assert (len(set(objects_of(data.judges))), len(set(images_of(data.judges)))) == (1, 1)
+    assert prepared(tmp_path / "auto", stack(30, 2)).judges is None  # sixty outlines of two objects are few
+
+
+def test_planes_of_one_object_that_judge_in_turns_count_once(tmp_path):
+    labels = np.zeros((12, 60, 60), np.int32)
+    for label, edge in enumerate((5, 12, 19, 26), start=1):  # one in the other: the ends of the stack are held out
+        labels[:, edge : 60 - edge, edge : 60 - edge] = label
+    data = prepared(tmp_path, ArraySource([(labels.astype(np.uint8) * 50, labels)]), folds=2)
+    judged = [objects_of(data.fold(number)[1]) for number in (0, 1)]
+    assert set(judged[0]) & set(judged[1])
+    assert len({image for number in (0, 1) for image in images_of(data.fold(number)[1])}) == 1
+
+
+def test_specks_do_not_make_many_objects_of_few(tmp_path):
+    image, labels = np.full((80, 700), 50, np.uint8), np.zeros((80, 700), np.int32)
+    for index in range(10):
+        labels[20:50, 10 + 60 * index : 40 + 60 * index] = index + 1
+    for index in range(35):
+        labels[70, 5 + 15 * index] = 100 + index
+    data = prepared(tmp_path, ArraySource([(image, labels)]), folds=2)
+    assert (len(data.parts), data.judges) == (10, None)
+
+
+def without_numbers(images, each):
+    """A source whose last image holds no numbers."""
+    pairs = [(image.plane().levels[0][:, :].astype(np.float32), image) for image in source(images, each).images]
+    found = [(pixels, np.asarray(image._labels[:, :])) for pixels, image in pairs]
+    found[-1][0][:] = np.nan
+    return ArraySource(found, limits=(0, 255))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_image_of_which_nothing_can_be_used_refuses_no_training(tmp_path, seed):
+    config = TrainConfig(canvases=((64, 1.0),), seed=seed)
+    few = prepared(tmp_path / "few", without_numbers(3, 3), config, folds=2)
+    assert (len(few.training), len(few.parts), set(few.parts.groups)) == (6, 6, {0, 1})
+    many = prepared(tmp_path / "many", without_numbers(2, 3), config, hold_out=0.5)
+    assert len(many.training) + len(many.judges) == 3
+
+
+def test_where_only_one_part_is_left_nothing_judges(tmp_path):
+    said = []
+    data = prepared(tmp_path, without_numbers(4, 1), folds=4, said=said)
+    assert len(data.parts) == 3
+    labels = np.zeros((80, 400), np.int32)
+    labels[20:50, 10:40] = 1
+    labels[10, 60:390], labels[30, 60:390], labels[50, 60:390] = 2, 3, 4  # nothing is left of them on their crops
+    data = prepared(tmp_path / "thin", ArraySource([(labels.astype(np.uint8), labels)]), folds=2, said=said)
+    assert (len(data.training), data.parts) == (1, None)
+    assert any("nothing will judge" in line for line in said)
+    assert any("3 so long and thin" in line for line in said)
+
+
+@pytest.mark.parametrize("after", [0, 3, 12])
+def test_cutting_ends_where_it_is_given_up(tmp_path, after):
+    class GivenUp(BaseException):
+        pass
+
+    asked = []
+
+    def check():
+        asked.append(0)
+        if len(asked) > after:
+            raise GivenUp
+
+    with pytest.raises(GivenUp):
+        prepared(tmp_path, source(5), folds=2, check=check)
+    assert len(asked) == after + 1
+    assert prepared(tmp_path, source(5), folds=2).parts is not None

@@ -16,7 +16,8 @@ CONFIG = TrainConfig(steps=5, blends=(0.5, 1.0))
 
 def vote(count, name, gains=(0.1, 0.2)):
     before = np.linspace(0.5, 0.6, count)
-    return Vote(before, {0.5: before + gains[0], 1.0: before + gains[1]}, [f"{name}:{index}" for index in range(count)])
+    numbers = [10 * name + index for index in range(count)]
+    return Vote(before, {0.5: before + gains[0], 1.0: before + gains[1]}, numbers, numbers)
 
 
 def test_the_votes_of_all_rounds_make_one_verdict():
@@ -24,6 +25,8 @@ def test_the_votes_of_all_rounds_make_one_verdict():
     verdict, alpha = joined.verdict()
     assert (verdict.objects, verdict.images, alpha) == (7, 7, 1.0)
     assert verdict.gain == pytest.approx(0.2)
+    same = Vote.joined([vote(3, 0), vote(3, 0)])  # an object whose planes judged in two rounds
+    assert same.verdict()[0].objects == 3
     held_back, alpha = Vote.joined([vote(3, 0, (0.1, -0.3)), vote(4, 1, (0.1, 0.1))]).verdict()
     assert (held_back.gain, alpha) == (pytest.approx(0.1), 0.5)
 
@@ -33,9 +36,11 @@ def test_a_vote_is_read_again_for_the_same_settings_only(tmp_path):
     _write_vote(tmp_path, first, CONFIG)
     again = _read_vote(tmp_path, CONFIG)
     assert np.array_equal(again.before, first.before)
-    assert (again.images, sorted(again.after)) == (first.images, [0.5, 1.0])
+    assert (again.images, again.objects, sorted(again.after)) == (first.images, first.objects, [0.5, 1.0])
     assert np.array_equal(again.after[1.0], first.after[1.0])
     assert _read_vote(tmp_path, TrainConfig(steps=6, blends=(0.5, 1.0))) is None
+    drawn = TrainConfig(steps=5, blends=(0.5, 1.0), pictures=0, precision="bfloat16", checkpoint_every=7)
+    assert _read_vote(tmp_path, drawn) is not None  # which decide nothing
     assert _read_vote(tmp_path / "none", CONFIG) is None
     next(tmp_path.glob("*.json")).write_text('{"settings"', encoding="utf-8")
     assert _read_vote(tmp_path, CONFIG) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from napari_dextr.errors import DataError
-from napari_dextr.training.outcome import MODEL, OUTCOME, TUNED, Outcome, read_outcome
+from napari_dextr.training.outcome import COMPARISONS, MODEL, OUTCOME, TUNED, Outcome, read_outcome
 from napari_dextr.training.verdict import Verdict
 
 
@@ -25,3 +25,9 @@ def test_a_damaged_one_is_told(tmp_path, content):
     (tmp_path / OUTCOME).write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match="outcome in"):
         read_outcome(tmp_path)
+
+
+def test_damaged_pictures_are_left_out(tmp_path):
+    Outcome(tmp_path / MODEL, 4, 4, {}, {}, 0.5, "settled").write(tmp_path)
+    (tmp_path / COMPARISONS).write_bytes(b"PK")
+    assert read_outcome(tmp_path).objects == ()

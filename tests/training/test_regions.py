@@ -112,3 +112,9 @@ def test_planes_show_the_same_objects_where_most_labels_stay_where_they_are():
     assert same_objects(here, moved)
     assert not same_objects(here, other)
     assert not same_objects(here, {})
+
+
+@pytest.mark.parametrize(("counts", "share"), [([39, 2], 0.2), ([60, 3], 0.2), ([50, 1, 1, 1], 0.2)])
+def test_of_many_objects_as_many_are_held_out_as_a_verdict_needs(counts, share):
+    assert [choose_images(counts, share, seed) for seed in range(4)] == [None] * 4  # a region is, then
+    assert choose_images([36, 2, 2, 2], share, 0) == {1, 2, 3}

@@ -16,6 +16,7 @@ from napari_dextr.models.spec import ModelSpec
 from napari_dextr.prompt import MARKS
 from napari_dextr.training.crops import OBJECT, OUTSIDE
 from napari_dextr.training.finetune import FineTunePlan, FineTuning
+from napari_dextr.training.finetune_data import deal
 from napari_dextr.training.sources import ArraySource, CocoSource
 from napari_dextr.training.survey import survey
 
@@ -172,6 +173,52 @@ def test_neighbouring_planes_with_the_same_objects_are_one_image():
     other = np.stack([labels, labels[::-1, ::-1], labels, labels[::-1, ::-1]])  # pictures of their own
     kept, held = ArraySource([(np.stack([image] * 4), other)]).split(0.2, 0)
     assert (len(kept.images), len(held.images)) == (3, 1)
+
+
+def labels_in(part):
+    return {item.thing for image in part.images for item in image.objects()}
+
+
+def apart(parts):
+    seen = [labels_in(part) for part in parts]
+    return not any(one & other for number, one in enumerate(seen) for other in seen[:number])
+
+
+@pytest.mark.parametrize("parts", [2, 3, 4])
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_no_object_of_a_stack_is_in_two_parts_whichever_planes_are_annotated(parts, step):
+    image, labels = field(3, 5)
+    stack = np.stack([labels * (plane % step == 0) for plane in range(7)])
+    source = ArraySource([(np.stack([image] * 7), stack)])
+    dealt = deal(source, parts, 0)
+    assert len(dealt) == parts
+    assert apart(dealt)
+    assert any("Neighbouring planes show the same objects" in doubt for doubt in survey(source).doubts)
+
+
+def test_objects_that_stay_over_time_are_one_as_well():
+    image, labels = field(2, 4)
+    scenes = np.stack([labels, labels[::-1, ::-1]])  # another one at each depth
+    source = ArraySource([(np.stack([np.stack([image] * 2)] * 3), np.stack([scenes] * 3))])
+    kept, held = source.split(0.5, 0)
+    depths = [{plane.key[2][1] for plane in part.images} for part in (kept, held)]
+    assert sorted(map(sorted, depths)) == [[0], [1]]
+    assert survey(source).distinct == 16
+
+
+def test_planes_of_one_stack_in_a_coco_file_are_one_image(tmp_path):
+    image, labels = field(3, 4)
+    documents = []
+    for plane in (4, 0, 2):  # in no order, with planes missing that hold no object
+        Image.fromarray(image).save(tmp_path / f"z{plane}.png")
+        document = labels_to_coco(labels, f"z{plane}.png")
+        document["images"][0]["napari_dextr"] = {"source": "stack.tif", "plane": [plane], "axes": "z"}
+        documents.append(document)
+    write_coco(tmp_path / "own.json", merge_coco(documents))
+    source = CocoSource(tmp_path / "own.json", tmp_path)
+    assert len({item.label for plane in source.images for item in plane.objects()}) == 36  # ids are new on each plane
+    assert apart(deal(source, 3, 0))
+    assert survey(source).distinct == 12
 
 
 def test_files_without_a_usable_object_are_refused(tmp_path):

@@ -68,3 +68,12 @@ def test_a_recipe_goes_on_from_its_own_network_only(model, network):
     other = Recipe("other", {}, {**table, "decoder": 12}, TrainConfig())
     with pytest.raises(ModelError, match="another network than that of the recipe 'other'"):
         recipe_network(other, str(model))
+
+
+def test_the_base_of_a_command_that_was_refused_is_not_gone_on_from(model, tmp_path):
+    Start.of(FineTunePlan(None, tmp_path, "embedded"), tmp_path, World())  # refused before its plan was written
+    plan = FineTunePlan(None, tmp_path, str(model))
+    assert Start.of(plan, tmp_path, World()).spec.name == "small"
+    plan.write()
+    with pytest.raises(DataError, match="started from the model"):
+        Start.of(FineTunePlan(None, tmp_path, "embedded"), tmp_path, World())

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from napari_dextr.errors import DataError
-from napari_dextr.training.store import Crop, CropStore, write_store
+from napari_dextr.files import temporaries
+from napari_dextr.training import store as module
+from napari_dextr.training.store import Crop, CropStore, NothingUsable, write_store
 
 from .conftest import SIDE, blobs
 
@@ -23,6 +25,7 @@ def test_a_store_comes_back_as_written(tmp_path):
     np.testing.assert_array_equal(again.groups, [0, 0, 0, 1, 1])
     np.testing.assert_allclose(again.sides, [crop.side for crop in crops])
     assert len(again) == len(store) == 5
+    assert (again.places.tolist(), again.things.tolist()) == ([0] * 5, [0] * 5)
     for index, crop in enumerate(crops):
         np.testing.assert_array_equal(again.images[index], crop.image)
         np.testing.assert_array_equal(again.masks[index], crop.mask)
@@ -37,8 +40,13 @@ def test_a_store_of_before_sizes_were_kept_opens(tmp_path):
 def test_crops_whose_object_vanished_are_left_out(tmp_path):
     crops = list(blobs(2))
     vanished = Crop(crops[0].image, np.zeros_like(crops[0].mask))
-    store = write_store(tmp_path / "s", [("a", [vanished, *crops])], SIDE)
+    said = []
+    store = write_store(tmp_path / "s", [("a", [vanished, *crops])], SIDE, said.append)
     assert len(store) == len(store.sides) == 2
+    assert said[0] == "a: 2 crops"
+    assert "1 so long and thin that they vanish" in said[1]
+    with pytest.raises(NothingUsable, match=r"all \(2\) are so long and thin"):
+        write_store(tmp_path / "t", [("a", [vanished, vanished])], SIDE)
 
 
 def test_a_store_that_broke_off_is_not_used(tmp_path):
@@ -69,3 +77,25 @@ def test_facts_are_written_last(tmp_path):
     write_store(tmp_path / "s", [("a", blobs(2))], SIDE)
     assert json.loads((tmp_path / "s" / "facts.json").read_text(encoding="utf-8"))["counts"] == [2]
     assert not [file for file in (tmp_path / "s").iterdir() if file.suffix == ".raw"]
+
+
+def test_what_a_killed_process_left_is_known_as_such(tmp_path, monkeypatch):
+    def killed(*_shape):
+        raise KeyboardInterrupt
+
+    left = []
+
+    def crops():
+        yield from blobs(2)
+        left.extend(file.name for file in (tmp_path / "s").iterdir())
+        monkeypatch.setattr(module, "_header", killed)
+
+    with pytest.raises(KeyboardInterrupt):
+        write_store(tmp_path / "s", [("a", crops())], SIDE)
+    parts = {path.name for name in ("images.npy", "masks.npy") for path in temporaries(tmp_path / "s" / name)}
+    assert not parts  # removed
+    assert len(left) == 2
+    for name in left:
+        (tmp_path / "s" / name).touch()
+    known = {path.name for name in ("images.npy", "masks.npy") for path in temporaries(tmp_path / "s" / name)}
+    assert known == set(left)

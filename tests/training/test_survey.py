@@ -285,3 +285,24 @@ def test_it_tells_how_far_it_is_and_can_be_stopped():
     assert len(set(shares)) == 8
     found = survey(ArraySource(pairs), lambda share: share < 0.5)
     assert found == Survey(refusal="The survey was stopped before everything was read.")
+
+
+def test_objects_that_vanish_on_their_crops_are_doubted_or_refused():
+    image, labels = picture(shape=(1200, 1200))
+    for number in range(4):
+        labels[300 + 150 * number : 303 + 150 * number, 50:1150] = 20 + number
+    found = survey(ArraySource([(image, labels)]))
+    assert (found.objects, found.left_out) == (6, 4)
+    assert "4 objects are left out: so long and thin that they vanish" in " ".join(found.doubts)
+    labels[labels < 20] = 0
+    assert "only objects so long and thin" in survey(ArraySource([(image, labels)])).refusal
+
+
+def test_a_lazy_image_whose_file_is_gone_is_a_refusal():
+    class Gone:
+        shape, dtype, ndim = (100, 120), np.dtype(np.float32), 2
+
+        def __getitem__(self, _index):
+            raise OSError("file 'x.tif' is gone")
+
+    assert "'x.tif' is gone" in survey(ArraySource([(Gone(), picture()[1])], limits=(0, 1))).refusal

@@ -82,3 +82,13 @@ def test_one_object_leaves_everything_open_and_the_same_values_give_the_same():
 def test_it_travels_as_json():
     verdict = Verdict.of(*objects(9, 0.05, 0.01), range(9))
     assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict
+
+
+def test_an_object_on_many_planes_is_one_object():
+    gains = np.repeat(np.random.default_rng(0).normal(0.05, 0.01, 3), 30)
+    verdict = Verdict.of([0.7] * 90, (0.7 + gains).tolist(), [0] * 90, np.repeat([4, 7, 9], 30))
+    assert (verdict.objects, verdict.images, verdict.helps) == (3, 1, False)
+    assert "Too few objects to tell" in verdict.sentence()
+    assert "on 3 held-out objects" in verdict.sentence()
+    planes = interval(gains, ["0"] * 90, np.repeat(["4", "7", "9"], 30).tolist())
+    assert planes == pytest.approx(interval(gains[::30], ["0"] * 3))

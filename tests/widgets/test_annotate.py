@@ -98,6 +98,22 @@ def test_buttons_follow_the_state(qtbot: Any, made: tuple[ViewerModel, AnnotateW
     assert not widget.discard.isEnabled()
 
 
+def test_the_list_of_images_follows_undo(qtbot: Any, made: tuple[ViewerModel, AnnotateWidget]) -> None:
+    viewer, widget = made
+    first, second = (viewer.add_image(np.zeros((128, 128)), name=name) for name in ("first", "second"))
+    do = widget.controller
+    do.set_image(first)
+    assert do.bench.clicks is not None
+    do.bench.clicks.layer.add(POINTS[0])
+    widget.images.layer = second
+    qtbot.waitUntil(lambda: do.bench.image is second)
+    do.undo()
+    assert do.bench.image is first
+    assert widget.images.layer is first
+    widget.images.layer = second
+    qtbot.waitUntil(lambda: do.bench.image is second)
+
+
 def test_targets_are_labels_layers_other_than_the_preview(qtbot: Any, made: tuple[ViewerModel, AnnotateWidget]) -> None:
     viewer, widget = made
     widget.controller.set_image(viewer.add_image(np.zeros((128, 128))))

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-import pytest
 from napari.components import ViewerModel
 
 from napari_dextr.errors import ModelError
@@ -271,32 +270,6 @@ def test_a_target_of_another_place_is_refused(rig: Rig) -> None:
     assert rig.do.target.layer is not labels
 
 
-@pytest.mark.parametrize("name", ["Image", "Extreme clicks", "DEXTR preview", "DEXTR labels"])
-def test_layers_removed_during_a_prediction(rig: Rig, name: str) -> None:
-    rig.open()
-    rig.segment()
-    rig.do.accept()
-    rig.segmenter.gate.clear()
-    rig.click([(30, 30), (32, 28), (36, 31), (33, 34)])
-    for layer in rig.viewer.layers:
-        layer.name = f"renamed {layer.name}"
-    rig.viewer.layers.remove(f"renamed {name}")
-    rig.segmenter.gate.set()
-    if name == "Image":
-        rig.do.set_image(None)
-        assert "Open an image" in rig.do.status.text
-        return
-    if name == "Extreme clicks":
-        assert rig.do.session.remaining == 4
-        rig.do.arm()
-        rig.segment([(30, 30), (32, 28), (36, 31), (33, 34)])
-    rig.wait()
-    rig.do.accept()
-    assert rig.notices == []
-    assert rig.do.target.layer is not None
-    assert rig.do.target.layer.data[32, 30] != 0
-
-
 def test_deleted_clicks_come_back_with_undo(rig: Rig) -> None:
     rig.open()
     rig.click(POINTS[:3])
@@ -378,3 +351,45 @@ def test_the_facts_name_the_weights(rig: Rig) -> None:
     rig.segment()
     rig.do.accept()
     assert rig.do.session.objects[1].facts.model_hash == "a1b2"
+
+
+def test_undo_goes_over_images_of_other_scales(full: Rig) -> None:
+    first = full.do.bench.image
+    full.segment()
+    full.do.accept()
+    target = full.do.target.layer
+    full.open(np.zeros((40, 50), np.uint8), scale=(0.5, 0.5))
+    full.segment()
+    full.do.accept()
+    while full.do.session.can_undo:
+        full.do.undo()
+        assert full.do.notices.problem is None
+    assert not target.data.any()
+    assert full.do.bench.image is first
+    assert full.do.target.layer is target
+
+
+def test_an_image_that_was_closed_and_opened_again_keeps_its_objects(full: Rig) -> None:
+    full.segment()
+    full.do.accept()
+    target = full.do.target.layer
+    full.viewer.layers.remove(full.do.bench.image)
+    full.do.set_image(None)
+    again = full.open()
+    assert full.do.target.layer is target
+    full.do.reopen(1)
+    assert full.do.session.place[0] is again
+    full.do.set_kind("inside")
+    full.segment([(20.0, 30.0)])
+    assert full.do.session.reopened == 1
+    full.do.accept()
+    assert list(full.do.session.objects) == [1]
+
+
+def test_another_channel_keeps_the_chosen_target_and_another_image_does_not(full: Rig) -> None:
+    chosen = full.viewer.add_labels(np.zeros((40, 50), np.uint16), name="nuclei")
+    full.do.set_target(chosen)
+    full.open()
+    assert full.do.target.layer is chosen
+    full.open(np.zeros((300, 300), np.uint8))
+    assert full.do.target.layer is None

@@ -74,3 +74,13 @@ def test_one_that_was_not_kept_is_thrown_away_without_a_word(model: NewModel) ->
     model.take(None)
     model.remove()
     assert names() == ["cells"]
+
+
+def test_throwing_away_leaves_what_was_chosen_since(model: NewModel, annotate: Annotate) -> None:
+    model.use()
+    own.keep_model(EMBEDDED_FILE, "other")
+    annotate.models.reload()
+    annotate.models.choose("other")
+    model.remove()
+    assert annotate.models.source == "other"
+    assert model.old is None

@@ -92,6 +92,31 @@ def test_a_resumed_training_is_not_removed_by_an_error(stage: Stage, library: Pa
     assert len(runs(library)) == 1
 
 
+def test_trainings_of_two_viewers_give_all_threads_back() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        first, second = work.manners(), work.manners()
+        with first:
+            second.__enter__()
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 2  # the other one is still at it
+        second.__exit__(None, None, None)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_training_asks_whether_anybody_waits(library: Path) -> None:
+    def tell(item: Any) -> None:
+        if item is None:
+            raise Cancelled
+
+    plan = work.make_plan([], FILES, CHOICES)
+    with pytest.raises(Cancelled):
+        work.make_tuning(plan, tell)._check()
+
+
 def test_the_thread_leaves_room_for_the_viewer() -> None:
     seen: dict[str, int] = {}
 

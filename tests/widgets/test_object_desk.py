@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_dextr.napari_io import object_table
+from napari_dextr.napari_io import label_layers, object_table
 from napari_dextr.objects import Mark, ObjectFacts
 
 Rig = Any  # the fixtures of conftest.py: a viewer model with an image, a controller, and what it said
@@ -258,3 +258,70 @@ def test_an_object_that_nobody_clicked_is_corrected_from_its_mask(rig: Rig) -> N
     rig.viewer.layers.selection.active = image
     rig.do.reopen()
     assert "Point at an accepted object" in rig.notices[-1][0]
+
+
+def test_a_label_on_several_planes_is_corrected_and_deleted_where_the_cursor_is(full: Rig) -> None:
+    full.viewer.layers.clear()
+    full.open(np.zeros((5, 40, 50), np.uint8))
+    data = np.zeros((5, 40, 50), np.uint16)
+    data[:, 10:20, 10:20] = 5
+    full.do.set_target(full.viewer.add_labels(data))
+    for plane in (0, 3):
+        full.viewer.dims.set_current_step(0, plane)
+        full.viewer.cursor.position = (plane, 15, 15)
+        full.do.reopen()
+        assert full.do.session.place[1].index[0] == plane
+        full.do.discard()
+    full.viewer.dims.set_current_step(0, 2)
+    full.viewer.cursor.position = (2, 15, 15)
+    full.do.delete()
+    assert [plane for plane in range(5) if not data[plane].any()] == [2]
+    full.do.undo()
+    assert (data == 5).sum() == 5 * 100
+
+
+def test_colours_of_classes_that_napari_cannot_show_are_said_once(full: Rig, monkeypatch: Any) -> None:
+    monkeypatch.setattr(label_layers, "find_spec", lambda name: None)
+    data = np.zeros((40, 50), np.int32)
+    data[30:, 30:] = 300_000
+    full.do.set_target(full.viewer.add_labels(data))
+    full.do.objects.add_class("cell")
+    full.segment()
+    full.do.accept()
+    full.do.objects.set_colours(True)
+    assert "install numba" in full.notices[-1][0]
+    count = len(full.notices)
+    full.do.objects.show_tables()
+    assert len(full.notices) == count
+
+
+def test_a_button_means_the_object_that_is_corrected(full: Rig) -> None:
+    full.segment()
+    full.do.accept()
+    first = full.do.target.layer
+    other = full.viewer.add_labels(np.zeros((40, 50), np.uint16), name="other")
+    full.do.set_target(other)
+    full.segment(SECOND)
+    full.do.accept()
+    full.do.set_target(first)
+    full.do.reopen(1)
+    full.do.objects.add_class("cell")
+    full.do.set_target(other)
+    full.do.objects.classify_chosen()
+    assert full.do.session.targets[first].objects[1].facts.class_id == 1
+    assert full.do.session.objects[1].facts.class_id is None
+    full.do.delete(1)  # that of the layer in use
+    assert first.data.any()
+    assert not other.data.any()
+    full.do.undo()
+    full.do.delete_chosen()
+    assert not first.data.any()
+    assert other.data.any()
+
+
+def test_the_label_of_an_undone_object_is_free_for_no_widget(full: Rig) -> None:
+    full.segment()
+    full.do.accept()
+    target = full.do.target.layer
+    full.do.undo()
+    assert object_table.given_highest(target) == 1

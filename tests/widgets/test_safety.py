@@ -25,8 +25,8 @@ class Rig:
         self.safety = Safety(self.do, folder, on=on)
         self.do.set_model("fake", "cpu")
 
-    def open(self, name: str = "cells") -> None:
-        self.do.set_image(self.viewer.add_image(np.zeros((3, 40, 50), np.uint8), name=name))
+    def open(self, name: str = "cells", width: int = 50) -> None:
+        self.do.set_image(self.viewer.add_image(np.zeros((3, 40, width), np.uint8), name=name))
         self.viewer.dims.set_current_step(0, 1)
 
     def annotate(self, qtbot: Any) -> None:
@@ -145,3 +145,99 @@ def test_a_session_can_be_thrown_away(qtbot: Any, make: Callable[..., Rig], tmp_
     again.safety.forget()
     again.safety.recover()
     assert again.safety.found == []
+
+
+def crashed(qtbot: Any, make: Callable[..., Rig], *names: str) -> None:
+    """A session over some images, one object on each, that ended in a crash."""
+    rig = make()
+    for number, name in enumerate(names):
+        rig.open(name, 50 + number)
+        rig.annotate(qtbot)
+    rig.crash()
+
+
+def test_what_was_annotated_before_recovering_stays_by_itself(qtbot: Any, make: Callable[..., Rig]) -> None:
+    crashed(qtbot, make, "cells")
+    again = make()
+    qtbot.waitUntil(lambda: bool(again.safety.found))
+    again.open()
+    again.annotate(qtbot)
+    mine = again.do.target.layer
+    assert mine is not None
+    before = mine.data.copy()
+    again.safety.recover()
+    assert again.do.target.layer is not mine
+    np.testing.assert_array_equal(mine.data, before)
+    np.testing.assert_array_equal(again.do.target.layer.data, before)
+
+
+def test_a_layer_that_was_deleted_to_start_over_does_not_come_back(qtbot: Any, make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    rig.viewer.layers.remove("DEXTR labels")
+    rig.annotate(qtbot)
+    assert rig.do.target.layer is not None
+    before = rig.do.target.layer.data.copy()
+    rig.crash()
+    again = make()
+    qtbot.waitUntil(lambda: bool(again.safety.found))
+    again.open()
+    again.safety.recover()
+    assert [layer.name for layer in again.viewer.layers if layer.name.startswith("DEXTR labels")] == ["DEXTR labels"]
+    np.testing.assert_array_equal(again.do.target.layer.data, before)
+
+
+def test_each_object_comes_back_on_its_image_and_the_rest_waits(qtbot: Any, make: Callable[..., Rig]) -> None:
+    crashed(qtbot, make, "red", "green")
+    again = make()
+    qtbot.waitUntil(lambda: bool(again.safety.found))
+    again.open("green", 51)
+    again.safety.recover()
+    assert again.safety.found
+    assert again.do.notices.done is not None
+    assert "1 object recovered. There is more: Open the image 'red' first" in again.do.notices.done
+    first = again.do.target.layer
+    assert first.data.shape == (3, 40, 51)
+    first.data[1] = 0  # whatever is done with it now, it is not recovered again
+    again.open("red", 50)
+    again.safety.recover()
+    assert not again.safety.found
+    assert again.do.target.layer.data.shape == (3, 40, 50)
+    assert again.do.target.layer.data.any()
+    assert not first.data.any()
+
+
+def test_pixels_painted_by_hand_survive_a_second_crash(qtbot: Any, make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    assert rig.do.target.layer is not None
+    rig.do.target.layer.paint((1, 35, 45), 7)
+    before = rig.do.target.layer.data.copy()
+    for _ in range(2):
+        rig.crash()
+        rig = make()
+        qtbot.waitUntil(lambda rig=rig: bool(rig.safety.found))
+        rig.open()
+        rig.safety.recover()
+        np.testing.assert_array_equal(rig.do.target.layer.data, before)
+
+
+def test_objects_on_turned_axes_come_back_on_their_plane(qtbot: Any, make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.do.set_image(rig.viewer.add_image(np.zeros((30, 40, 50), np.uint8), name="cells"))
+    rig.viewer.dims.order = (1, 0, 2)
+    rig.viewer.dims.set_current_step(1, 7)
+    for row, col in POINTS:
+        rig.do.bench.clicks.layer.add([row, 7, col])
+    qtbot.waitUntil(lambda: rig.do.session.segmentation is not None)
+    rig.do.accept()
+    place = rig.do.session.objects[1].place[1]
+    rig.crash()
+    again = make()
+    qtbot.waitUntil(lambda: bool(again.safety.found))
+    again.do.set_image(again.viewer.add_image(np.zeros((30, 40, 50), np.uint8), name="cells"))
+    again.safety.recover()
+    assert again.do.session.objects[1].place[1] == place
+    assert again.do.session.objects[1].facts.axes == (0, 2)

@@ -17,10 +17,11 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -132,11 +133,12 @@ def kill_export(chance: random.Random, folder: Path) -> str:
     """A program is killed while it exports in all formats; the next one finds the old state or the new."""
     path = folder / "out" / "annotations.json"
     planes = [labels(), np.where(labels() == 2, 7, 0)]
-    _export(path, planes[0])
+    first = _export(path, planes[0])
 
     def job(say: Callable[[str], object]) -> None:
+        known = first
         for turn in range(1, 10_000):
-            _export(path, planes[turn % 2])
+            known = _export(path, planes[turn % 2], known)
             say(".")
 
     child = Child(job)
@@ -148,7 +150,7 @@ def kill_export(chance: random.Random, folder: Path) -> str:
         raise Wrong("after the kill the file holds neither the old labels nor the new ones")
     for left in path.parent.rglob(".*"):
         os.utime(left, (time.time() - _AGED,) * 2)
-    _export(path, planes[1])
+    _export(path, planes[1], first)
     if not _same_labels(path, planes[1]) or (read_image(path.parent / "instances" / "a.tif") != planes[1]).any():
         raise Wrong("the export after the kill is not what was exported")
     _nothing_hidden(path.parent)
@@ -247,9 +249,12 @@ def kill_training(chance: random.Random, folder: Path) -> str:
 # -- no room, no right -------------------------------------------------------------------------------------------------
 
 
-def _export(path: Path, plane: Any) -> None:
+def _export(path: Path, plane: Any, known: Mapping[int, int] = MappingProxyType({})) -> dict[int, int]:
+    """Export labels; ``known`` are the numbers that earlier exports gave them, and the answer those from now on."""
     path.parent.mkdir(exist_ok=True)
-    export_labels(path, [ImageLabels("a.png", plane)], formats=FORMATS, author="stress", versions=1)
+    planes = [ImageLabels("a.png", plane, ids=dict(known))]
+    report = export_labels(path, planes, formats=FORMATS, author="stress", versions=1)
+    return {**known, **report.ids["a.png", ""]}
 
 
 def _checkpoint(path: Path, plane: Any) -> None:
@@ -286,7 +291,7 @@ def _noted(path: Path, plane: Any) -> None:
             journal.add(1000 * int(plane.max()) + number, [ObjectResult(1, {"size": [1, 1], "counts": "01"})])
 
 
-WRITERS: dict[str, Callable[[Path, Any], None]] = {
+WRITERS: dict[str, Callable[[Path, Any], object]] = {
     "export in all formats": _export,
     "COCO document": lambda path, plane: write_coco(path, labels_to_coco(np.tile(plane, (9, 9)), "a.png")),
     "mask": lambda path, plane: write_mask(

@@ -16,9 +16,9 @@ from ..session.labelling import AcceptPolicy
 from ..session.patches import Patch
 from .box_tasks import BoxTask
 from .label_pixels import LayerPixels
-from .object_table import KEY, record, store
+from .object_table import KEY, given_highest, note_highest, record, store
 from .placement import plain
-from .planes import layer_shape
+from .planes import hidden_axes, layer_shape
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -226,6 +226,7 @@ class BoxBatch:
         mask, region = answer.mask, answer.region
         if not mask.any():
             raise OutputError("The model found nothing there; draw the box closer, or choose another model.")
+        self._next = max(self._next, given_highest(self.target) + 1)  # somebody may annotate in the meantime
         if self._next > self._pixels.largest:
             raise OutputError(
                 f"The Labels layer holds values up to {self._pixels.largest} only; choose a new layer for the rest."
@@ -239,10 +240,12 @@ class BoxBatch:
         assert patch is not None
         patch.apply(self._pixels, place)
         label, self._next = self._next, self._next + 1
+        note_highest(self.target, label)
         row.label, row.score, row.region = label, answer.score, patch.region
         numbers = {entry.name: entry.id for entry in self._classes}
         self._facts[label] = replace(
             row.task.facts,
+            axes=hidden_axes(row.task.plane),
             class_id=numbers.get(row.task.class_name),
             score=answer.score,
             model=answer.model,

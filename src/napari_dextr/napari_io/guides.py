@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import ImageError
 from ..prompt import Bounds
 from .placement import placement, plain
 from .planes import Plane, current_plane, layer_shape
@@ -50,7 +51,9 @@ class Guides:
         self._box = box
         if box is None:
             return
-        plane = current_plane(self.image, self._viewer.dims)
+        plane = self._plane()
+        if plane is None:
+            return
         row, col = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         self._draw(plane, [((row, box[1]), (row, box[3])), ((box[0], col), (box[2], col))])
 
@@ -62,12 +65,19 @@ class Guides:
             self._viewer.layers.remove(self.layer)
 
     def _on_move(self, viewer: Any, event: Any) -> None:
-        if self._box is not None or viewer.dims.ndisplay != 2:
+        plane = self._plane() if self._box is None else None
+        if plane is None:
             return
-        plane = current_plane(self.image, viewer.dims)
         row, col = plane.row_col(self.image.world_to_data(event.position))
         height, width = (layer_shape(self.image)[axis] for axis in plane.axes)
         self._draw(plane, [((row, -0.5), (row, width - 0.5)), ((-0.5, col), (height - 0.5, col))])
+
+    def _plane(self) -> Plane | None:
+        """The plane on the screen; None in the 3-D view, and where the image is not shown as a plane."""
+        try:
+            return current_plane(self.image, self._viewer.dims)
+        except ImageError:
+            return None
 
     def _draw(self, plane: Plane, lines: list[tuple[tuple[float, float], tuple[float, float]]]) -> None:
         camera = getattr(self._viewer, "scene", self._viewer).camera

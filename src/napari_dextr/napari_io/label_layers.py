@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ _FILL_OPACITY = 0.45
 _COLOR_SEED = 0.31  # of napari's label colours: the first ones are bright and far from the preview's
 _COLORS = 49
 _OTHER_COLOR = "#8c8c8c"
+_MOST_LISTED = 1 << 16  # labels up to which napari colours one by one without numba
 
 
 def new_preview(image: Image) -> Labels:
@@ -132,14 +134,20 @@ def check_target(target: Labels, image: Image) -> None:
         )
 
 
-def colour_by_class(layer: Labels, colours: Mapping[int, str] | None) -> None:
+def colour_by_class(layer: Labels, colours: Mapping[int, str | None] | None) -> None:
     """Show labels in the colours of their classes; None gives back napari's own colours.
 
     Parameters
     ----------
     layer : Labels
-    colours : mapping of int to str, or None
-        ``"#rrggbb"`` for each label that has a class; the other labels keep the colour they have without classes.
+    colours : mapping of int to (str or None), or None
+        ``"#rrggbb"`` for each object with a class; one with None keeps the colour that it has without classes. Labels
+        that are not named are grey.
+
+    Raises
+    ------
+    OutputError
+        If napari cannot colour labels as high as these one by one.
     """
     from napari.utils import DirectLabelColormap
 
@@ -147,9 +155,14 @@ def colour_by_class(layer: Labels, colours: Mapping[int, str] | None) -> None:
     if colours is None:
         layer.colormap = cyclic
         return
+    highest = max(colours, default=0)
+    if highest > _MOST_LISTED and not find_spec("numba"):
+        raise OutputError(
+            f"The label {highest} of '{layer.name}' is too high to be shown in the colour of a class; install numba "
+            "(pip install numba), or use a Labels layer with labels up to 65,535."
+        )
     table: dict[int | None, Any] = {None: _OTHER_COLOR, 0: "transparent"}
-    table.update((label, cyclic.map(label)) for label in range(1, max(colours, default=0) + 1))
-    table.update(colours.items())
+    table.update((label, cyclic.map(label) if colour is None else colour) for label, colour in colours.items())
     layer.colormap = DirectLabelColormap(color_dict=table)
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..errors import ImageError, OutputError
 from ..prompt import Region
+from ..session.patches import OutsideError
 from .label_storage import Block, check_editable, finest, levels, read_block, write_block
 from .placement import plain
 from .planes import Plane, current_plane, layer_shape
@@ -36,7 +37,7 @@ class LayerPixels:
     highest : callable
         Gives the highest label in use.
     check : callable
-        Called before pixels are read or a label is given; raises where that must not be.
+        Called before an object is written; raises where that must not be. Undo is always allowed.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class LayerPixels:
 
     @property
     def largest(self) -> int:
-        """Largest value that the data type holds; asked for before each new label, and so a place to refuse one."""
+        """Largest value that the data type holds; asked for before each object, and so the place to refuse one."""
         self._check()
         return int(np.iinfo(np.dtype(finest(self.layer).dtype)).max)
 
@@ -68,11 +69,10 @@ class LayerPixels:
         Raises
         ------
         OutputError
-            If the layer cannot be written, or not now.
-        ImageError
+            If the layer cannot be written.
+        OutsideError
             If the region lies outside the layer.
         """
-        self._check()
         check_editable(self.layer)
         plane = _plane_of(place)
         block = self._block(plane, region)
@@ -118,12 +118,12 @@ class LayerPixels:
         """The part of the layer that a region covers."""
         shape = layer_shape(self.layer)
         if len(shape) != plane.ndim:
-            raise ImageError(f"'{self.layer.name}' has other axes than the image; choose another Labels layer.")
+            raise OutsideError(f"'{self.layer.name}' has other axes than the image; choose another Labels layer.")
         block = tuple(
             slice(part.start, min(part.stop, extent)) for part, extent in zip(plane.block(region), shape, strict=True)
         )
         if any(part.start < 0 or part.start >= part.stop for part in block):
-            raise ImageError(f"The object lies outside of '{self.layer.name}'; choose another Labels layer.")
+            raise OutsideError(f"The object lies outside of '{self.layer.name}'; choose another Labels layer.")
         return block
 
     def _put(self, plane: Plane, block: Block, values: npt.NDArray[Any], changed: npt.NDArray[np.bool_]) -> None:
@@ -179,7 +179,7 @@ def _plane_of(place: Hashable) -> Plane:
 def _is_cheaper_point_by_point(array: Any, plane: Plane, count: int) -> bool:
     """Whether to set pixels through napari rather than to write a block and have napari read the plane again."""
     if isinstance(array, np.ndarray):
-        return array.dtype.itemsize > 2
+        return array.dtype.itemsize > 2 and count <= _FANCY_LIMIT
     if not type(array).__module__.startswith("zarr"):
         return False  # other libraries index otherwise
     pixels = array.shape[plane.axes[0]] * array.shape[plane.axes[1]]

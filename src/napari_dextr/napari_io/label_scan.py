@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import OutputError
 from .label_storage import finest, pieces
-from .object_table import record
+from .object_table import given_highest, record
 from .placement import plain
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ _AT_ONCE = 1 << 27  # bytes in memory that are read without a pause that anybody
 
 
 def known_highest(layer: Labels) -> int:
-    """Highest label that the record and the features table of a layer name; 0 where they name none."""
+    """Highest label that was given in a layer, or that its record and features table name; 0 where there is none."""
     layer = plain(layer)
     facts, _ = record(layer)
-    named = [0, *facts]
+    named = [given_highest(layer), *facts]
     if "index" in layer.features:
         named += [int(label) for label in layer.features["index"] if label == label]
     return max(named)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
 KEY = NAMESPACE
-"""Entry of ``layer.metadata`` with the record: a dict with ``objects`` and ``classes``, and whatever others add."""
+"""Entry of ``layer.metadata`` with the record: a dict with ``objects``, ``classes`` and ``highest``, the highest label
+that was given here, and whatever others add."""
 
 COLUMNS = ("index", "class", "area", "score", "prompts", "seconds")
 """Columns of the features table: label, name of the class, pixels, predicted IoU, marks, seconds spent."""
@@ -88,19 +89,34 @@ def note(layer: Labels, changed: Mapping[int, ObjectFacts | None], classes: Iter
     entry["classes"] = [item.to_json() for item in classes]
 
 
+def note_highest(layer: Labels, label: int) -> None:
+    """Note a label that was given, so that no widget gives it again: not even where its object was undone since."""
+    entry = _entry(layer)
+    entry["highest"] = max(int(label), given_highest(layer))
+
+
+def given_highest(layer: Labels) -> int:
+    """Highest label that was given to an object of a layer, as `note_highest` noted it; 0 where none was."""
+    entry = plain(layer).metadata.get(KEY)
+    highest = entry.get("highest") if isinstance(entry, dict) else None
+    return highest if type(highest) is int else 0
+
+
 def show(
     layer: Labels,
     facts: Mapping[int, ObjectFacts],
     classes: Iterable[ObjectClass],
     areas: Mapping[int, int] | None = None,
 ) -> None:
-    """Fill the features table of a layer. Columns that somebody else made stay, for the objects that are there."""
+    """Fill the features table of a layer. Columns that somebody else made stay, and so do rows of other labels.
+
+    A row is ours where it says with which marks its object was made; such a row goes together with its object.
+    """
     layer = plain(layer)
     names: dict[int | None, str] = {item.id: item.name for item in classes}
     labels = sorted(int(label) for label in facts)
-    before = layer.features
-    known = before.drop_duplicates("index").set_index("index") if "index" in before else None
-    sizes = known["area"].to_dict() if known is not None and "area" in known else {}
+    known = _known(layer)
+    sizes = known["area"].to_dict() if "area" in known else {}
     sizes.update(areas or {})
     items = [facts[label] for label in labels]
     table: dict[str, npt.NDArray[Any]] = {
@@ -111,10 +127,35 @@ def show(
         "prompts": np.array([item.prompts for item in items], np.object_),
         "seconds": np.array([np.nan if item.seconds is None else item.seconds for item in items], np.float64),
     }
-    if known is not None:
-        for name in known.columns.difference(COLUMNS):
-            table[name] = known[name].reindex(labels).to_numpy()
-    layer.features = table
+    for name in known.columns.difference(COLUMNS):
+        table[name] = known[name].reindex(labels).to_numpy()
+    others = known.loc[[label not in facts for label in known.index]]
+    if "prompts" in others:
+        kept = {int(label) for label, _ in _items(_entry(layer).get("objects"))}  # that this session has not taken over
+        others = others[others["prompts"].isna() | others.index.isin(kept)]
+    layer.features = _joined(table, others)
+
+
+def _known(layer: Labels) -> Any:
+    """The features table by label. Without a column of labels, napari takes the number of a row for its label."""
+    import pandas
+
+    features = layer.features
+    if not len(features.columns):
+        return features.iloc[:0]
+    if "index" not in features:
+        features = features.assign(index=np.arange(len(features)))
+    features = features.assign(index=pandas.to_numeric(features["index"], errors="coerce")).dropna(subset=["index"])
+    return features.astype({"index": np.int64}).drop_duplicates("index").set_index("index")
+
+
+def _joined(ours: Any, others: Any) -> Any:
+    """Rows of our objects and those of other labels, by label."""
+    import pandas
+
+    parts = [pandas.DataFrame(ours), others.rename_axis("index").reset_index()]
+    filled = [part for part in parts if len(part)] or parts[:1]  # pandas dislikes joining empty tables
+    return pandas.concat(filled).sort_values("index").reset_index(drop=True)
 
 
 def _entry(layer: Any) -> dict[str, Any]:

@@ -98,6 +98,11 @@ def hidden_index(plane: Plane) -> tuple[int, ...]:
     return tuple(position for axis, position in enumerate(plane.index) if axis not in plane.axes)
 
 
+def hidden_axes(plane: Plane) -> tuple[int, int] | None:
+    """Axes of a plane where `hidden_index` needs them to name it; None for a 2-D image, which has no others."""
+    return plane.axes if plane.ndim > len(plane.axes) else None
+
+
 def plane_at(hidden: Sequence[int], axes: tuple[int, int], ndim: int) -> Plane:
     """The plane of a layer with ``ndim`` axes that `hidden_index` names; positions that are missing are 0."""
     position = iter(hidden)

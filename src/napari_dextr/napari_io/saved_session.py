@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, OutputError
@@ -45,29 +45,69 @@ def place_named(name: Any, image: Image) -> tuple[Image, Plane]:
     return image, Plane((axes[0], axes[1]), index)
 
 
-def image_of(recovered: Recovered, viewer: Any) -> Image:
-    """The image of the viewer that a session was made on: of the same shape, and of the same name if there is one.
+def names_of(target: RecoveredTarget) -> list[Any]:
+    """Names of the places to which a label image of a saved session belongs; empty where nothing is left in it."""
+    names = [*target.places, *(item.place for item in target.objects(lambda name: name))]
+    if not names and target.classes and isinstance(target.name, dict):
+        names = [{"shape": target.name.get("shape", ())}]  # only its classes: any image of its size will do
+    return names
+
+
+def image_names(recovered: Recovered) -> set[str]:
+    """Names of all images that a session was made on."""
+    names = [name for target in recovered.targets for name in names_of(target)] + [d.place for d in recovered.drafts]
+    return {name["layer"] for name in names if isinstance(name, dict) and "layer" in name}
+
+
+def image_of(names: Iterable[Any], viewer: Any, others: Collection[str] = ()) -> Image:
+    """The image of the viewer that places are on: of the same shape, and of the same name if there is one.
+
+    Parameters
+    ----------
+    names : iterable
+        Of the places, as `describe` made them.
+    viewer : ViewerModel
+    others : collection of str
+        Names of images that are taken only for places of their own: the same session was made on them too.
 
     Raises
     ------
     DataError
         If it is not open.
     """
-    from napari.layers import Image
-
-    names = [name for target in recovered.targets for name in target.places] + [d.place for d in recovered.drafts]
     wanted = [(name.get("layer"), tuple(name.get("shape", ()))) for name in names if isinstance(name, dict)]
-    images = [plain(layer) for layer in viewer.layers if isinstance(plain(layer), Image)]
     for name, shape in wanted:
-        fitting = [image for image in images if layer_shape(image) == shape]
-        if fitting:
-            return next((image for image in fitting if image.name == name), fitting[0])
+        fitting = [image for image in _images(viewer) if layer_shape(image) == shape]
+        same = [image for image in fitting if image.name == name]
+        if found := same or [image for image in fitting if image.name not in others]:
+            return found[0]
     name = wanted[0][0] if wanted else "that it was made on"
     raise DataError(f"Open the image '{name}' first, then recover the session.")
 
 
-def restore(target: RecoveredTarget, image: Image, bench: Workbench) -> Labels:
+def place_finder(image: Image, viewer: Any) -> Callable[[Any], tuple[Image, Plane]]:
+    """`place_named` for places that share a Labels layer: on the image of that name and shape, else on ``image``."""
+
+    def find(name: Any) -> tuple[Image, Plane]:
+        named = name if isinstance(name, dict) else {}
+        shape = tuple(named.get("shape", ()))
+        same = (other for other in _images(viewer) if other.name == named.get("layer") and layer_shape(other) == shape)
+        return place_named(name, next(same, image))
+
+    return find
+
+
+def restore(target: RecoveredTarget, image: Image, bench: Workbench, taken: Collection[Any] = ()) -> Labels:
     """Write the objects of a saved session into a layer: the one of that name, else a new one.
+
+    Parameters
+    ----------
+    target : RecoveredTarget
+    image : Image
+        The one that is annotated now, on which it was made.
+    bench : Workbench
+    taken : collection of Labels
+        Layers that hold other objects by now: labels of the saved session would clash with theirs.
 
     Raises
     ------
@@ -78,7 +118,8 @@ def restore(target: RecoveredTarget, image: Image, bench: Workbench) -> Labels:
 
     name = target.name.get("layer") if isinstance(target.name, dict) else None
     layers = [plain(layer) for layer in bench.viewer.layers]
-    found = [layer for layer in layers if isinstance(layer, Labels) and layer.name == name and same_place(layer, image)]
+    free = [layer for layer in layers if isinstance(layer, Labels) and not any(layer is other for other in taken)]
+    found = [layer for layer in free if layer.name == name and same_place(layer, image)]
     layer = found[0] if found else bench.make_target()
     if not found and name:
         layer.name = name
@@ -86,10 +127,16 @@ def restore(target: RecoveredTarget, image: Image, bench: Workbench) -> Labels:
     largest = max((item.label for item in target.objects(lambda place: None)), default=0)
     if largest > pixels.largest:
         raise OutputError(f"'{layer.name}' cannot hold label {largest}; convert its data type, then recover again.")
-    target.write(pixels, lambda place: place_named(place, image))
+    target.write(pixels, place_finder(image, bench.viewer))
     facts = {**record(layer)[0], **{item.label: item.facts for item in target.objects(lambda place: None)}}
     store(layer, facts, target.classes or record(layer)[1])
     return layer
+
+
+def _images(viewer: Any) -> list[Image]:
+    from napari.layers import Image
+
+    return [plain(layer) for layer in viewer.layers if isinstance(plain(layer), Image)]
 
 
 def _layer(layer: Any) -> dict[str, Any]:

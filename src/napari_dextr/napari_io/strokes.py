@@ -15,11 +15,9 @@ from .planes import Plane
 if TYPE_CHECKING:
     from napari.layers import Image
 
-_MOST_PLANES = 64  # strokes through more planes than that are left to napari's own record
-
 
 class UnknownStrokeError(ValueError):
-    """A change that this version of napari describes in another way, or one across very many planes."""
+    """A change that this version of napari describes in another way."""
 
 
 def strokes_of(atoms: Iterable[Any], image: Image, axes: tuple[int, int]) -> list[Stroke]:
@@ -42,8 +40,6 @@ def strokes_of(atoms: Iterable[Any], image: Image, axes: tuple[int, int]) -> lis
     """
     try:
         return [stroke for atom in atoms for stroke in _of_atom(atom, image, axes)]
-    except UnknownStrokeError:
-        raise
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise UnknownStrokeError(str(error)) from error
 
@@ -52,8 +48,6 @@ def _of_atom(atom: Any, image: Any, axes: tuple[int, int]) -> Iterator[Stroke]:
     corner, changed, before, after = _block_of_mask(atom) if hasattr(atom, "slice_key") else _block_of_points(atom)
     others = [axis for axis in range(changed.ndim) if axis not in axes]
     planes = [[0] if axis in axes else range(changed.shape[axis]) for axis in range(changed.ndim)]
-    if np.prod([len(positions) for positions in planes]) > _MOST_PLANES:
-        raise UnknownStrokeError("too many planes")
     region = tuple(slice(corner[axis], corner[axis] + changed.shape[axis]) for axis in axes)
     for position in itertools.product(*planes):
         cut = tuple(slice(None) if axis in axes else position[axis] for axis in range(changed.ndim))

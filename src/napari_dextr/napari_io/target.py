@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ImageError
-from ..objects import AnnotatedObject, ObjectFacts
-from ..session.labelling import region_of
+from ..objects import AnnotatedObject, ObjectFacts, region_of
 from ..session.patches import PackedMask
 from .label_layers import check_target
 from .label_pixels import LayerPixels
 from .label_scan import LabelScan, highest_of, is_small, known_highest
 from .label_storage import check_editable, finest, needs_copy, read_block
-from .object_table import record
+from .object_table import given_highest, note_highest, record
 from .placement import plain, same_place
-from .planes import current_plane, hidden_index, layer_shape, plane_at
+from .planes import Plane, current_plane, hidden_axes, hidden_index, layer_shape, plane_at
 from .strokes import UnknownStrokeError, strokes_of
 
 if TYPE_CHECKING:
@@ -78,24 +78,35 @@ class Target:
         self.adopt()
 
     def adopt(self) -> None:
-        """Take the objects over that the layer's record names; those that the session knows stay as they are."""
+        """Take the objects over that the layer's record names; those that the session knows stay as they are.
+
+        Objects of an image that was closed come to the one that lies in its place now: the same one, opened again.
+        """
         layer, image = self.layer, self._bench.image
         if layer is None or image is None:
             return
-        axes = self._axes()
-        found = []
+        found, axes = [], self._axes()
         for label, facts in record(layer)[0].items():
-            place = (image, plane_at(facts.plane, axes, layer.ndim))
             region = region_of(facts)
             if label not in self._session.objects and region is not None:
-                found.append(AnnotatedObject(label, place, region, facts))
+                found.append(AnnotatedObject(label, (image, self._plane_of(facts, axes)), region, facts))
         self._session.adopt(found)
+        if same_place(layer, image):
+            objects = [item for item in self._session.objects.values() if not self._bench.holds(_image_of(item))]
+            left = [item for item in objects if _plane_in(item).ndim == image.ndim]
+            self._session.adopt([replace(item, place=(image, _plane_in(item))) for item in left], safe=False)
 
-    def adopt_label(self, label: int) -> None:
-        """Take over an object of which only the pixels on the shown plane are known: of a file of others, or painted.
+    def adopt_label(self, label: int, *, pointed: bool = False) -> None:
+        """Take over an object of which only the pixels are known: of a file of others, or painted.
 
         Nothing happens where there are none, where nobody could correct it there, or where the plane is too large to be
         searched while somebody waits.
+
+        Parameters
+        ----------
+        label : int
+        pointed : bool
+            The pixels on the shown plane are meant, whatever plane the session or the record names.
 
         Raises
         ------
@@ -107,7 +118,12 @@ class Target:
         layer, image = self.layer, self._bench.image
         if layer is None or image is None or not same_place(layer, image):
             return
-        plane, extents = current_plane(image, self._bench.viewer.dims), layer_shape(layer)
+        facts, extents = record(layer)[0].get(label, ObjectFacts()), layer_shape(layer)
+        noted = self._plane_of(facts, self._axes())
+        plane = current_plane(image, self._bench.viewer.dims) if pointed or not facts.prompts else noted
+        known = self._session.objects.get(label)
+        if known is not None and _plane_in(known) == plane:
+            return
         height, width = (extents[axis] for axis in plane.axes)
         if height * width > _MOST_SEARCHED or any(
             at >= extent for at, extent in zip(plane.index, extents, strict=True)
@@ -116,7 +132,9 @@ class Target:
         values = read_block(layer, plane.block((slice(0, height), slice(0, width))))
         mask = values.reshape([values.shape[axis] for axis in plane.axes]) == label
         if mask.any():
-            facts = replace(record(layer)[0].get(label, ObjectFacts()), plane=hidden_index(plane))
+            if plane != noted:  # the marks are those of another plane's pixels
+                facts = ObjectFacts(class_id=facts.class_id)
+            facts = replace(facts, plane=hidden_index(plane), axes=hidden_axes(plane))
             region = PackedMask.of(mask, (slice(0, height), slice(0, width))).region
             self._session.adopt([AnnotatedObject(label, (image, plane), region, facts)])
 
@@ -132,6 +150,7 @@ class Target:
             self._take(self._bench.make_target(), empty=True)
         assert self.layer is not None
         self._check(self.layer)
+        self._session.note_label(given_highest(self.layer))  # somebody else may have written objects in the meantime
         return self.layer
 
     def settle(self) -> None:
@@ -185,6 +204,12 @@ class Target:
             scan.result(name)
             self.settle()
 
+    def _plane_of(self, facts: ObjectFacts, shown: tuple[int, int]) -> Plane:
+        """The plane that facts name; where they do not say which axes it has, those on the screen are meant."""
+        assert self.layer is not None
+        axes, ndim = facts.axes, self.layer.ndim
+        return plane_at(facts.plane, shown if axes is None or axes[1] >= ndim else axes, ndim)
+
     # -- what the user does to the layer ----------------------------------------------------------------------------
 
     def _axes(self) -> tuple[int, int]:
@@ -200,13 +225,23 @@ class Target:
         if layer is None or image is None:
             return
         self._session.note_label(int(layer.selected_label))
-        try:
-            strokes = strokes_of(event.value, image, self._axes())
-        except UnknownStrokeError:
-            self._session.note_painted([], undo=layer.undo, redo=layer.redo)
-        else:
-            self._session.note_painted(strokes)
+        note_highest(layer, int(layer.selected_label))
+        # What cannot be read is no step: napari's own record of it is of no use here, as it holds our writing too.
+        with suppress(UnknownStrokeError):
+            self._session.note_painted(strokes_of(event.value, image, self._axes()))
 
     def _on_replaced(self, event: Any = None) -> None:
         if self.layer is not None:
             self._session.note_label(self._look_for_labels())
+
+
+def _image_of(item: AnnotatedObject) -> Any:
+    assert isinstance(item.place, tuple)
+    return item.place[0]
+
+
+def _plane_in(item: AnnotatedObject) -> Plane:
+    assert isinstance(item.place, tuple)
+    plane = item.place[1]
+    assert isinstance(plane, Plane)
+    return plane

@@ -106,7 +106,10 @@ def layer_source(labels: Labels, image: Image | None, viewer: Any = None, *, lea
             LabelPlane(
                 view, partial(opened, plane_at(at, axes, len(extents)), shape), plane_title(title, at),
                 image_key(source, at), rules, kinds=kinds, facts=ChainMap(facts.get(place, {}), facts[None]),
-                neighbour=image_key(source, (*at[:-1], at[-1] - 1)) if at else None, ignore=known.crowds, at_hand=True,
+                neighbours=tuple(
+                    image_key(source, (*at[:axis], at[axis] - 1, *at[axis + 1 :])) for axis in range(len(at))
+                ),
+                ignore=known.crowds, at_hand=True,
             )
         )  # fmt: skip
     if not planes:

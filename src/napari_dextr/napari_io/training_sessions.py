@@ -21,6 +21,7 @@ from ..session.recovery import RecoveredTarget, recover
 from ..training.annotated import Rules, file_key
 from ..training.label_planes import LabelPlane
 from ..training.sources import LabelSource
+from ..training.stacks import planes_before
 from .export_source import image_source
 from .placement import plain
 from .planes import Plane, hidden_index, layer_shape
@@ -70,15 +71,24 @@ def _planes_of(target: RecoveredTarget, viewer: Any, rules: Rules) -> Iterable[L
     target.write(pixels, _text)
     objects = target.objects(_text)
     names = {item.id: item.name for item in target.classes}
+    planes: list[LabelPlane] = []
+    stacks: dict[str, dict[tuple[int, ...], LabelPlane]] = {}
     for place in {_text(name): name for name in target.places}.values():
         here = {item.label: item.facts for item in objects if item.place == _text(place)}
         kinds = {label: names.get(facts.class_id or 0, "") for label, facts in here.items()}
         plane, shape = _plane_named(place)
         size = shape[plane.axes[0]], shape[plane.axes[1]]
         opened, key, title, lack = _image_named(place, plane, shape, viewer)
-        yield LabelPlane(
-            _Written(pixels, _text(place), size), opened, title, key, rules, kinds=kinds, facts=here, lack=lack
+        planes.append(
+            LabelPlane(
+                _Written(pixels, _text(place), size), opened, title, key, rules, kinds=kinds, facts=here, lack=lack
+            )
         )
+        stacks.setdefault(_text({**place, "index": None}), {})[hidden_index(plane)] = planes[-1]
+    for stacked in stacks.values():
+        for position, before in planes_before({at: plane.key for at, plane in stacked.items()}).items():
+            stacked[position].neighbours = before
+    return planes
 
 
 def _image_named(

@@ -13,7 +13,7 @@ from .box_layer import BoxLayer
 from .click_layer import ClickLayer
 from .label_layers import clear_preview, new_preview, new_target, show_preview
 from .placement import TRANSFORMS, follow, plain, same_place
-from .planes import Plane
+from .planes import Plane, layer_shape
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -34,7 +34,7 @@ class Workbench:
     made : callable, optional
         Called with each layer of marks and each preview that is made.
     replaced : callable, optional
-        Called after the present image got other pixels.
+        Called after the present image got other pixels. Where it got other axes too, its layers of marks are gone.
     """
 
     def __init__(
@@ -98,6 +98,14 @@ class Workbench:
             boxes.fit_width(self.zoom)
             self._made(boxes.layer)
         return self.boxes
+
+    @property
+    def reshaped(self) -> bool:
+        """Whether the layers of marks have other axes than the image by now: a picture has become a stack."""
+        image = self.image
+        return image is not None and any(
+            marks.layer.ndim != image.ndim for marks in self._mark_layers if marks.image is image
+        )
 
     def arm(self) -> None:
         """Make the click layer active in add mode."""
@@ -178,9 +186,14 @@ class Workbench:
         """A target made here before that lies over the present image."""
         assert self.image is not None
         for _, target in reversed(self._made_targets):
-            if self.holds(target) and same_place(target, self.image):
+            if self.holds(target) and self.fits(target):
                 return target
         return None
+
+    def fits(self, target: Labels) -> bool:
+        """Whether a Labels layer has a pixel for each pixel of the present image: it may be one of several channels."""
+        image = self.image
+        return image is not None and same_place(target, image) and layer_shape(target) == layer_shape(image)
 
     def make_target(self) -> Labels:
         """A new target for the present image."""
@@ -269,6 +282,13 @@ class Workbench:
     def _on_pixels(self, event: Any = None) -> None:
         """The preview shows what was seen in the pixels before."""
         self.hide()
+        if self.reshaped:
+            self.drop_preview()
+            self.clicks = self.boxes = None
+            for marks in [marks for marks in self._mark_layers if marks.image is self.image]:
+                self._let_go(marks)
+                if self.holds(marks.layer):
+                    self.viewer.layers.remove(marks.layer)
         self._replaced()
 
     def _on_transform(self, event: Any = None) -> None:
@@ -276,6 +296,7 @@ class Workbench:
         assert self.image is not None
         mine = [marks.layer for marks in self._mark_layers if marks.image is self.image]
         for layer in (*mine, *(target for image, target in self._made_targets if image is self.image)):
-            follow(layer, self.image)
+            if layer.ndim == self.image.ndim:
+                follow(layer, self.image)
         self.drop_preview()
         self._clicked()

@@ -69,6 +69,7 @@ class Journal:
         self._describe = describe
         self._head = {NAMESPACE: "session", "version": VERSION, "started": started.isoformat(timespec="seconds")}
         self._names: dict[tuple[str, Hashable], int] = {}
+        self._count = 0  # names that were given: none is given again
         self._named = 0  # names that stand in the file
         self._objects: dict[tuple[Hashable, int], AnnotatedObject] = {}
         self._classes: dict[Hashable, Classes] = {}  # as they stand in the file, by target
@@ -109,8 +110,8 @@ class Journal:
         OutputError, ImageError
             If the file cannot be written, or pixels cannot be read; the journal stays as it was then.
         """
-        before = self._names, self._named, self._objects, self._classes
-        self._names, self._named, self._objects, self._classes = {}, 0, {}, {}
+        before = self._names, self._count, self._named, self._objects, self._classes
+        self._names, self._count, self._named, self._objects, self._classes = {}, 0, 0, {}, {}
         try:
             lines = [self._head, *self._everything()]
             data = b"".join(map(_line, lines))
@@ -118,7 +119,7 @@ class Journal:
             with atomic_write(self.path) as temporary:
                 temporary.write_bytes(data)
         except BaseException:
-            self._names, self._named, self._objects, self._classes = before
+            self._names, self._count, self._named, self._objects, self._classes = before
             if self.path.exists():
                 self._file = self.path.open("ab")
             raise
@@ -148,6 +149,10 @@ class Journal:
     def _line_of(self, change: Change) -> dict[str, Any]:
         """What a change has changed, as JSON."""
         line: dict[str, Any] = {}
+        if ("target", change.gone) in self._names:
+            line["gone"] = self._names.pop(("target", change.gone))
+            self._classes.pop(change.gone, None)
+            self._objects = {key: item for key, item in self._objects.items() if key[0] != change.gone}
         if change.pixels:
             line["pixels"] = []
             for written in change.pixels:
@@ -162,7 +167,8 @@ class Journal:
             if self._news(target, label)
         ]:
             line["objects"] = objects
-        if change.marks:
+        # In the 3-D view there is no place, and nothing is marked: a change of other places' marks is not told there.
+        if change.marks and (change.place in self._session.drafts or ("place", change.place) in self._names):
             line["drafts"] = [self._draft(change.place)]
         if classes := self._new_classes(change.classes):
             line["classes"] = classes
@@ -241,12 +247,15 @@ class Journal:
 
     def _name(self, what: str, key: Hashable) -> int:
         """The number that stands for a target or a place in this journal."""
-        return self._names.setdefault((what, key), len(self._names))
+        if (what, key) not in self._names:
+            self._names[what, key] = self._count
+            self._count += 1
+        return self._names[what, key]
 
     def _new_names(self) -> list[dict[str, Any]]:
         """Lines for targets and places that were not named before."""
         fresh = [item for item in self._names.items() if item[1] >= self._named]
-        self._named = len(self._names)
+        self._named = self._count
         return [{"name": number, what: self._describe(key)} for (what, key), number in fresh]
 
     def _append(self, lines: list[dict[str, Any]]) -> None:

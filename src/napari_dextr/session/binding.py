@@ -10,7 +10,7 @@ from ..errors import OutputError
 from ..objects import AnnotatedObject, ObjectClass
 from .classes import Classes, checked
 from .drafting import Drafting
-from .history import Call, Change, Direction, Step
+from .history import Change, Direction, Step
 from .labelling import LabelTarget, Stroke
 from .patches import LabelImage
 
@@ -18,8 +18,13 @@ from .patches import LabelImage
 class Binding(Drafting):
     """Drafts, and the label targets they go to. `napari_dextr.session.Session` adds what a person does to objects."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        spot_of: Callable[[Hashable], Hashable] = lambda place: place,
+    ) -> None:
         super().__init__(clock)
+        self._spot_of = spot_of
         self._targets: dict[Hashable, LabelTarget] = {}
         self._target: LabelTarget | None = None
         self._class_list: Hashable = None  # the list in use; targets without classes of their own share one
@@ -37,6 +42,11 @@ class Binding(Drafting):
         """Every label image that was bound and is not gone."""
         return MappingProxyType(self._targets)
 
+    @property
+    def written(self) -> set[Hashable]:
+        """Label images whose objects or pixels were changed here, undone changes included."""
+        return {target for step in self._history.steps for target in step.objects}
+
     def bind(self, target: Hashable, image: LabelImage | None, *, classes: Iterable[ObjectClass] | None = None) -> None:
         """Write the next objects into a label image; None into none.
 
@@ -53,7 +63,7 @@ class Binding(Drafting):
             return
         known = self._targets.get(target)
         if known is None:
-            known = self._targets[target] = LabelTarget(target, self._state, image)
+            known = self._targets[target] = LabelTarget(target, self._state, image, self._spot_of)
             self._class_lists[target] = self._class_list if classes is None else target
             if classes is not None:
                 self._state.put("classes", target, checked(classes))
@@ -63,16 +73,24 @@ class Binding(Drafting):
         self._target = known
         self._class_list = self._class_lists[target]
 
-    def adopt(self, objects: Iterable[AnnotatedObject], classes: Iterable[ObjectClass] | None = None) -> None:
-        """Take over objects that the bound image held before, and its classes. That is no step to undo."""
+    def adopt(
+        self, objects: Iterable[AnnotatedObject], classes: Iterable[ObjectClass] | None = None, *, safe: bool = True
+    ) -> None:
+        """Take over objects that the bound image held before, and its classes. That is no step to undo.
+
+        Parameters
+        ----------
+        objects : iterable of AnnotatedObject
+        classes : iterable of ObjectClass, optional
+        safe : bool
+            They can be found in the image again, if all else is lost; a journal holds the others.
+        """
         target = self._bound()
         if classes is not None:
             self._class_list = self._class_lists[target.key] = target.key
             self._state.put("classes", target.key, checked(classes))
         for item in objects:
-            self._state.put(("object", target.key), item.label, item)
-            target.take_label(item.label)
-            target.touched(frozenset((item.label,)))
+            target.adopt(item, safe=safe)
 
     def forget(self, places: Iterable[Hashable]) -> None:
         """Drop marks and steps of places that are gone (a closed image). Objects stay."""
@@ -89,7 +107,7 @@ class Binding(Drafting):
     def forget_target(self, target: Hashable) -> None:
         """Drop objects, labels and steps of a label image that is gone."""
         self._history.drop(lambda step: step.target == target)
-        self._targets.pop(target, None)
+        known = self._targets.pop(target, None)
         for slot in ("object", "claim", "deleted"):
             self._state.slot((slot, target)).clear()
         for what in ("labels", "painted"):
@@ -102,6 +120,8 @@ class Binding(Drafting):
                 self._state.put("draft", place, None)
                 if place == self._place:
                     self._enter()
+        if known is not None:
+            self._after(Change("close a layer", "do", None, False, False, False, {}, (), gone=target))
 
     @property
     def places(self) -> tuple[Hashable, ...]:
@@ -124,28 +144,19 @@ class Binding(Drafting):
         if self._target is not None:
             self._target.take_label(label)
 
-    def note_painted(
-        self,
-        strokes: Sequence[Stroke],
-        undo: Callable[[], object] | None = None,
-        redo: Callable[[], object] | None = None,
-    ) -> None:
+    def note_painted(self, strokes: Sequence[Stroke]) -> None:
         """Note what a person has just painted by hand in the bound image: it takes its turn in undo and redo.
 
         Parameters
         ----------
         strokes : sequence of Stroke
             One for each plane; all together are one step.
-        undo, redo : callable, optional
-            What takes it back and makes it again, where strokes do not tell all.
         """
         if self._target is None:
             return
-        call = Call(undo, redo) if undo is not None and redo is not None else None
-        edits = self._target.strokes(strokes, call)
+        edits = self._target.strokes(strokes)
         if edits:
-            place = strokes[0].place if strokes else self._place
-            self._do(Step("paint by hand", edits, place, self._target.key))
+            self._do(Step("paint by hand", edits, strokes[0].place, self._target.key))
 
     # -- what it holds ------------------------------------------------------------------------------------------
 

@@ -49,6 +49,8 @@ class Draft:
         Time spent on the object before this draft was (re)opened.
     origin : Draft or None
         How the object that is being corrected was reopened, where its marks are others now.
+    reopened : PackedMask or None
+        Pixels that this object had then: what has changed since was painted by hand.
     """
 
     marks: Marks = ()
@@ -59,6 +61,7 @@ class Draft:
     answer: Answer | None = None
     seconds: float = 0.0
     origin: Draft | None = None
+    reopened: PackedMask | None = None
 
     @property
     def enough(self) -> bool:

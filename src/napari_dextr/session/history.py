@@ -89,17 +89,6 @@ class Paint:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """Somebody else's change, with functions that take it back and make it again."""
-
-    undo: Callable[[], object]
-    redo: Callable[[], object]
-
-    def apply(self, state: State, forward: bool) -> None:
-        (self.redo if forward else self.undo)()
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """One thing that a person did.
 
@@ -175,6 +164,8 @@ class Change:
     objects : mapping of hashable to frozenset of int
         Labels, by label target, whose record, row in the table or pixels may have changed.
     pixels : tuple of Written
+    gone : hashable
+        A label target that is no longer there, with all its objects; None where nothing went.
     """
 
     text: str
@@ -185,6 +176,7 @@ class Change:
     classes: bool
     objects: Mapping[Hashable, frozenset[int]]
     pixels: tuple[Written, ...]
+    gone: Hashable = None
 
     @classmethod
     def of(cls, step: Step, how: Direction, place: Hashable) -> Change:
@@ -279,7 +271,7 @@ def _apply(state: State, step: Step, *, forward: bool, first: bool = False) -> N
     edits: Iterator[Edit] = iter(step.edits if forward else reversed(step.edits))
     try:
         for edit in edits:
-            if not (first and (isinstance(edit, Call) or (isinstance(edit, Paint) and edit.done))):
+            if not (first and isinstance(edit, Paint) and edit.done):
                 edit.apply(state, forward)
                 made.append(edit)
     except Exception:

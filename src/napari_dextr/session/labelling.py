@@ -6,8 +6,8 @@ Nothing is written here. Each method reads the pixels around one object and retu
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
@@ -16,10 +16,26 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import OutputError, PromptError
-from ..objects import AnnotatedObject, ObjectFacts
+from ..objects import AnnotatedObject
 from ..prompt import Region
-from .history import Call, Edit, Paint, Put, State
-from .patches import LabelImage, Labels, Mask, PackedMask, Patch, SparseLabels, join, meet, placed, within
+from .history import Edit, Paint, Put, State
+from .patches import (
+    LabelImage,
+    Labels,
+    Mask,
+    OutsideError,
+    PackedMask,
+    Patch,
+    SparseLabels,
+    cut,
+    join,
+    meet,
+    placed,
+    wider,
+    within,
+)
+
+_BY_HAND, _LOOSE = np.uint8(1), np.uint8(2)  # pixels painted by hand; others that no object of the session accounts for
 
 
 @dataclass(frozen=True)
@@ -78,6 +94,8 @@ class LabelTarget:
     state : State
         Where objects and pixels are kept.
     image : LabelImage
+    spot_of : callable, optional
+        What names the pixels of a place: places of two channels can show the same ones.
 
     Attributes
     ----------
@@ -85,12 +103,21 @@ class LabelTarget:
         Never smaller than it was: no label is given twice.
     """
 
-    def __init__(self, key: Hashable, state: State, image: LabelImage) -> None:
+    def __init__(
+        self,
+        key: Hashable,
+        state: State,
+        image: LabelImage,
+        spot_of: Callable[[Hashable], Hashable] = lambda place: place,
+    ) -> None:
         self.key = key
         self.next_label = max(0, image.highest()) + 1
         self._state = state
+        self._spot_of = spot_of
         self._areas: dict[int, int] = {}
-        self._painted = SparseLabels(np.uint8)
+        self._adopted: dict[int, AnnotatedObject] = {}
+        self._painted = SparseLabels(np.uint8)  # by spots
+        self._places: dict[Hashable, Hashable] = {}  # of these spots
         state.images["painted", key] = self._painted
         self.image = image
 
@@ -136,16 +163,38 @@ class LabelTarget:
         """The pixels that an object has now."""
         return item.region, np.asarray(self.image.read(item.place, item.region) == item.label)
 
+    def whole(self, label: int) -> AnnotatedObject:
+        """The object of a label, with all its pixels in its region; a `PromptError` if there is none.
+
+        Of an object from a file only the marks say where it lies, and corrections may have gone beyond them: the region
+        is widened as long as its border cuts through pixels of the object.
+        """
+        item = self.object(label)
+        region, own = self.own(item)
+        if not cut(region, own):
+            return item
+        while cut(region, own):
+            region = wider(region)
+            own = np.asarray(self.image.read(item.place, region) == label)
+        region = join(item.region, PackedMask.of(own, region).region)
+        if region == item.region:
+            return item
+        found = replace(item, region=region)
+        if self._adopted.get(label) is item:
+            self._adopted[label] = found
+        self._state.put(("object", self.key), label, found)
+        return found
+
     def painted(self) -> Iterator[tuple[Hashable, Region, Mask]]:
-        """Piece by piece, the pixels that were painted by hand: place, region, and where they are."""
-        for place in self._painted.places:
-            for region, _, mask in self._painted.written(place):
-                yield place, region, mask
+        """Piece by piece, the pixels painted by hand and those of `keep_loose`: place, region, and where they are."""
+        for spot in self._painted.places:
+            for region, _, mask in self._painted.written(spot):
+                yield self._places[spot], region, mask
 
     def area(self, label: int) -> int:
         """Number of pixels that an object has now. Read again only after they may have changed."""
         if label not in self._areas:
-            self._areas[label] = int(self.own(self.object(label))[1].sum())
+            self._areas[label] = int(self.own(self.whole(label))[1].sum())
         return self._areas[label]
 
     def touched(self, labels: frozenset[int]) -> None:
@@ -153,12 +202,48 @@ class LabelTarget:
         for label in labels:
             self._areas.pop(label, None)
 
+    def only_adopted(self, item: AnnotatedObject) -> bool:
+        """Whether an object is as the image and its record held it: a file has it, and nothing was done to it."""
+        return self._adopted.get(item.label) is item
+
+    # -- taking over ----------------------------------------------------------------------------------------------
+
+    def adopt(self, item: AnnotatedObject, *, safe: bool = True) -> None:
+        """Take over an object that the image held before; ``safe``: with its record it can be found there again."""
+        before = self.objects.get(item.label)
+        if before is not None and self._spot_of(before.place) != self._spot_of(item.place):
+            # A label on several planes: from now on it stands for this plane's pixels. What lay beneath the others is
+            # no longer its concern, but they may be of this session.
+            self._state.put(("claim", self.key), item.label, None)
+            if not self.only_adopted(before):
+                with suppress(OutsideError):
+                    self.keep_loose(before.place, *self.own(before))
+        if safe:
+            self._adopted[item.label] = item
+        self._state.put(("object", self.key), item.label, item)
+        self.take_label(item.label)
+        self.touched(frozenset((item.label,)))
+
+    def keep_loose(self, place: Hashable, region: Region, mask: Mask) -> None:
+        """Note pixels that a journal must hold, though no object accounts for them and nobody paints them now."""
+        spot = self._spot(place)
+        noted = self._painted.read(spot, region) > 0
+        self._painted.write(spot, region, np.full(mask.shape, _LOOSE), mask & ~noted)
+
     # -- planning -----------------------------------------------------------------------------------------------
 
     def accept(
-        self, place: Hashable, region: Region, mask: Mask, policy: AcceptPolicy, earlier: AnnotatedObject | None
+        self,
+        place: Hashable,
+        region: Region,
+        mask: Mask,
+        policy: AcceptPolicy,
+        earlier: AnnotatedObject | None,
+        reopened: PackedMask | None = None,
     ) -> tuple[int, Region, tuple[Edit, ...]]:
         """Edits that write a ``(h, w)`` mask as a new object, or in place of an earlier state of it.
+
+        Where the earlier state had other pixels when it was ``reopened``, and a hand has changed them, they stay.
 
         Returns
         -------
@@ -175,17 +260,21 @@ class LabelTarget:
         """
         if not mask.any():
             raise OutputError("The mask is empty; lower the threshold or move the points.")
+        _ = self.image.largest  # refuses where no object may be written: reading does not
         packed = PackedMask.of(mask, region)
         mask, region = packed.mask(), packed.region
         frame = region if earlier is None else join(region, earlier.region)
+        frame = frame if reopened is None else join(frame, reopened.region)
         present = np.array(self.image.read(place, frame))
         height, width = present.shape
         label = self._unseen_label(present) if earlier is None else earlier.label
         wanted = placed(mask, region, frame)[:height, :width]  # a target may end before the image does
+        was = None if reopened is None else placed(reopened.mask(), reopened.region, frame)[:height, :width]
         frame = slice(frame[0].start, frame[0].start + height), slice(frame[1].start, frame[1].start + width)
-        painted = self._painted.read(place, frame) > 0
-        held = painted if policy.keep_painted else np.zeros(painted.shape, bool)
+        painted = self._painted.read(self._spot_of(place), frame) == _BY_HAND
         own = np.zeros(present.shape, bool) if earlier is None else present == label
+        changed = np.zeros(own.shape, bool) if was is None else own != was
+        held = painted if policy.keep_painted else painted & changed
         won = wanted & ~own & policy.allows(present) & ~held
         lost = own & ~wanted & ~held
         final = (own & ~lost) | won
@@ -205,7 +294,7 @@ class LabelTarget:
 
     def delete(self, label: int) -> tuple[Edit, ...]:
         """Edits that take an object away; what lay beneath comes back where it is known, else 0."""
-        item = self.object(label)
+        item = self.whole(label)
         present = np.array(self.image.read(item.place, item.region))
         own = present == label
         beneath = self._beneath(label, item.place, item.region, present.dtype)
@@ -217,9 +306,9 @@ class LabelTarget:
             Put(("deleted", self.key), label, None, True),
         )
 
-    def strokes(self, strokes: Sequence[Stroke], call: Call | None) -> tuple[Edit, ...]:
+    def strokes(self, strokes: Sequence[Stroke]) -> tuple[Edit, ...]:
         """Edits for what was painted by hand just now."""
-        edits: list[Edit] = [] if call is None else [call]
+        edits: list[Edit] = []
         grown: dict[int, AnnotatedObject] = {}
         for stroke in strokes:
             before, after = (
@@ -232,7 +321,9 @@ class LabelTarget:
             edits += self._paint(stroke.place, stroke.region, stroke.changed)
             for label in patch.labels:
                 item = grown.get(label, self.objects.get(label))
-                if item is not None and item.place == stroke.place and not _holds(item.region, patch.region):
+                if item is None or _holds(item.region, patch.region):
+                    continue
+                if self._spot_of(item.place) == self._spot_of(stroke.place):
                     grown[label] = replace(item, region=join(item.region, patch.region))
         edits += [Put(("object", self.key), label, self.objects[label], item) for label, item in grown.items()]
         return tuple(edits)
@@ -251,16 +342,24 @@ class LabelTarget:
         if patch is None:
             return []
         edits: list[Edit] = [Paint("labels", self.key, place, patch)]
-        painted = self._painted.read(place, region)
+        spot = self._spot_of(place)
+        painted = self._painted.read(spot, region)
         if painted.any():
             clean = Patch.of(region, painted, np.where(before != after, np.uint8(0), painted))
-            edits += [] if clean is None else [Paint("painted", self.key, place, clean)]
+            edits += [] if clean is None else [Paint("painted", self.key, spot, clean)]
         return edits
 
     def _paint(self, place: Hashable, region: Region, changed: Mask) -> list[Edit]:
-        painted = self._painted.read(place, region)
-        patch = Patch.of(region, painted, np.where(changed, np.uint8(1), painted))
-        return [] if patch is None else [Paint("painted", self.key, place, patch)]
+        spot = self._spot(place)
+        painted = self._painted.read(spot, region)
+        patch = Patch.of(region, painted, np.where(changed, _BY_HAND, painted))
+        return [] if patch is None else [Paint("painted", self.key, spot, patch)]
+
+    def _spot(self, place: Hashable) -> Hashable:
+        """The spot of a place on which something is about to be noted."""
+        spot = self._spot_of(place)
+        self._places.setdefault(spot, place)
+        return spot
 
     def _put_claim(self, label: int, claim: Patch | None) -> Put:
         """Edit that remembers which pixels an object took, and what lay beneath them."""
@@ -292,20 +391,3 @@ class LabelTarget:
 
 def _holds(outer: Region, inner: Region) -> bool:
     return all(a.start <= b.start and b.stop <= a.stop for a, b in zip(outer, inner, strict=True))
-
-
-def region_of(facts: ObjectFacts) -> Region | None:
-    """Where an object should lie by its marks and its box, with a quarter of their extent and 8 pixels to spare.
-
-    None where neither says it. The region starts at 0 or later; it may end beyond the plane.
-    """
-    points = [(mark.row, mark.col) for mark in facts.marks if mark.kind != "outside"]
-    if facts.box is not None:
-        points += [facts.box[:2], facts.box[2:]]
-    if not points:
-        return None
-    low, high = np.min(points, axis=0), np.max(points, axis=0)
-    slack = 0.25 * (high - low).max() + 8
-    top, left = (max(0, math.floor(value)) for value in low - slack)
-    bottom, right = (max(1, math.ceil(value) + 1) for value in high + slack)
-    return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))

@@ -10,12 +10,17 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import ImageError
 from ..prompt import Region
 
 Labels = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
 _TILE = 128  # side of a tile of `SparseLabels`, pixels
+
+
+class OutsideError(ImageError):
+    """Pixels that a label image does not have, or no longer: it has got a smaller array, or other axes."""
 
 
 class LabelImage(Protocol):
@@ -32,7 +37,10 @@ class LabelImage(Protocol):
         """Highest label in use, 0 if there is none. May scan all pixels; asked once."""
 
     def read(self, place: Hashable, region: Region) -> Labels:
-        """``(h, w)`` labels; an `OutputError` or `ImageError` where they cannot be edited."""
+        """``(h, w)`` labels; an `OutputError` where they cannot be edited, an `OutsideError` where there are none.
+
+        Reading is no place to refuse an object: undo reads too.
+        """
 
     def write(self, place: Hashable, region: Region, values: Labels, changed: Mask) -> None:
         """Set the pixels of ``region`` where ``changed``, all ``(h, w)``; or raise, and set none."""
@@ -119,7 +127,7 @@ class Patch:
         if not where.any():
             return None
         old, new = before[where], after[where]
-        labels = frozenset(int(label) for label in np.union1d(np.unique(old), np.unique(new))) - {0}
+        labels = (_distinct(old) | _distinct(new)) - {0}
         return cls(PackedMask.of(where, region), labels, _Values.of(old), _Values.of(new))
 
     @property
@@ -135,11 +143,15 @@ class Patch:
     def apply(self, image: LabelImage, place: Hashable, forward: bool = True) -> None:
         """Bring the new labels into an image, or backward the old ones.
 
-        A pixel that holds neither what it should was changed by somebody else in the meantime, and stays.
+        A pixel that holds neither what it should was changed by somebody else in the meantime, and stays. Pixels that
+        the image does not have any more are left out.
         """
+        try:
+            values = np.array(image.read(place, self.region))
+        except OutsideError:
+            return
         mask, wanted = self.values(forward)
         expected = self.values(not forward)[1]
-        values = np.array(image.read(place, self.region))
         found = values[mask] == expected
         values[mask] = np.where(found, wanted, values[mask])
         mask[mask] = found
@@ -225,6 +237,25 @@ def meet(first: Region, second: Region) -> bool:
     return all(a.start < b.stop and b.start < a.stop for a, b in zip(first, second, strict=True))
 
 
+def cut(region: Region, own: Mask) -> bool:
+    """Whether pixels of a ``(h, w)`` mask lie on the border of its region where the image may go on beyond it."""
+    rows, cols = region
+    height, width = own.shape  # an image that ends there gives fewer than the region has
+    return own.size > 0 and bool(
+        (rows.start > 0 and own[0].any())
+        or (cols.start > 0 and own[:, 0].any())
+        or (height == rows.stop - rows.start and own[-1].any())
+        or (width == cols.stop - cols.start and own[:, -1].any())
+    )
+
+
+def wider(region: Region) -> Region:
+    """A region with half of its extent more on each side, and 8 pixels; it starts at 0 or later."""
+    slack = 8 + max(part.stop - part.start for part in region) // 2
+    rows, cols = (slice(max(0, part.start - slack), part.stop + slack) for part in region)
+    return rows, cols
+
+
 def placed(mask: Mask, region: Region, frame: Region) -> Mask:
     """A ``(h, w)`` mask of ``region`` on the larger region ``frame``."""
     out = np.zeros([part.stop - part.start for part in frame], bool)
@@ -238,6 +269,13 @@ def within(region: Region, frame: Region) -> Region:
         slice(part.start - whole.start, part.stop - whole.start) for part, whole in zip(region, frame, strict=True)
     )
     return rows, cols
+
+
+def _distinct(values: Labels) -> frozenset[int]:
+    """The labels of a row of pixels. A large fill has one, which sorting would take seconds to find."""
+    if values.size and (values == values.flat[0]).all():
+        return frozenset((int(values.flat[0]),))
+    return frozenset(int(label) for label in np.unique(values))
 
 
 def _tiled(region: Region) -> list[tuple[tuple[int, int], Region, Region]]:

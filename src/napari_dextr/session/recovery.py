@@ -18,10 +18,10 @@ import numpy as np
 from ..errors import DataError
 from ..locks import FileLock
 from ..objects import NAMESPACE, AnnotatedObject, Marks, ObjectClass, ObjectFacts
-from ..prompt import Bounds
+from ..prompt import Bounds, Region
 from ..rle import decode
 from .autosave import SUFFIX, VERSION, lock_path
-from .patches import LabelImage, SparseLabels
+from .patches import LabelImage, Mask, SparseLabels
 
 _SUM = re.compile(rb'\{"sum":"([0-9a-f]{8})",')
 _UNKNOWN = int(np.iinfo(np.int64).min)  # pixels of which a journal says nothing
@@ -72,6 +72,12 @@ class RecoveredTarget:
     def places(self) -> list[Any]:
         """Places, as ``describe`` named them, on which something was written."""
         return [self._places.get(number) for number in self._pixels.places if isinstance(number, int)]
+
+    def pixels(self, place_of: Callable[[Any], Hashable]) -> Iterator[tuple[Hashable, Region, Mask]]:
+        """Piece by piece, the pixels that `write` sets: place, region, and where they are."""
+        for number in self._pixels.places:
+            for region, _, known in self._pixels.written(number):
+                yield place_of(self._places.get(_number(number))), region, known
 
     def objects(self, place_of: Callable[[Any], Hashable]) -> list[AnnotatedObject]:
         """The accepted objects, by label.
@@ -225,6 +231,8 @@ class _Reader:
             )
         if "place" in line and "name" in line:
             self._places[_number(line["name"])] = line["place"]
+        if "gone" in line:  # the layer was removed: what comes later is of another one, even if that has its name
+            self.targets.pop(_number(line["gone"]), None)
         for item in line.get("pixels", ()):
             self._paint(item)
         for item in line.get("objects", ()):

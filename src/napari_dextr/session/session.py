@@ -60,6 +60,10 @@ class Session(Binding):
         Goes into the facts of objects.
     plane_of : callable, optional
         Indices along the axes that are not displayed, of a place.
+    axes_of : callable, optional
+        The two axes that are displayed, where the plane alone does not say which place it is.
+    spot_of : callable, optional
+        What names the label pixels of a place: places of two channels can show the same ones.
 
     Attributes
     ----------
@@ -76,13 +80,16 @@ class Session(Binding):
         now: Callable[[], str] = lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"),
         author: str | None = None,
         plane_of: Callable[[Hashable], tuple[int, ...]] = lambda place: (),
+        axes_of: Callable[[Hashable], tuple[int, int] | None] = lambda place: None,
+        spot_of: Callable[[Hashable], Hashable] = lambda place: place,
     ) -> None:
-        super().__init__(clock)
+        super().__init__(clock, spot_of)
         self.policy = AcceptPolicy()
         self.model_hash: str | None = None
         self.author = author
         self._now = now
         self._plane_of = plane_of
+        self._axes_of = axes_of
         self._class_numbers: dict[Hashable, int] = {}
 
     def watch(self, callback: Callable[[Change], None]) -> None:
@@ -133,10 +140,11 @@ class Session(Binding):
         shown, draft = self.segmentation, self._as_shown()
         if shown is None:
             raise PromptError("There is no preview to accept; click the object's extreme points first.")
-        target, earlier = self._home(self.reopened), None
+        target, earlier = self._home(self.reopened, self.reopened_in), None
         if draft.correcting is not None:
-            earlier = target.object(draft.correcting[1])
-        label, region, edits = target.accept(self._place, shown.region, shown.mask, self.policy, earlier)
+            earlier = target.whole(draft.correcting[1])
+        mask = shown.region, shown.mask
+        label, region, edits = target.accept(self._place, *mask, self.policy, earlier, draft.reopened)
         facts = ObjectFacts(
             marks=draft.marks,
             box=draft.box,
@@ -146,6 +154,7 @@ class Session(Binding):
             model_hash=self.model_hash,
             seconds=round(draft.seconds, 2),
             plane=self._plane_of(self._place),
+            axes=self._axes_of(self._place),
             author=self.author,
             created=(earlier.facts.created if earlier else None) or self._now(),
         )
@@ -167,7 +176,7 @@ class Session(Binding):
             If there is no such object, or none of its pixels is left.
         """
         target = self._bound()
-        item, key = target.object(label), (target.key, label)
+        item, key = target.whole(label), (target.key, label)
         region, mask = target.own(item)
         if not mask.any():
             raise PromptError(f"Object {label} has no pixels left; delete it, or undo what was written over it.")
@@ -175,22 +184,30 @@ class Session(Binding):
         before, facts = self._as_shown(), item.facts
         if before.correcting == key:
             return item
-        answer = Answer(PackedMask.of(mask, region), facts.score, facts.model or "", self.tuning)
-        after = Draft(facts.marks, facts.box, key, facts.class_id, None, answer, facts.seconds or 0.0)
+        packed = PackedMask.of(mask, region)
+        answer = Answer(packed, facts.score, facts.model or "", self.tuning)
+        seconds = facts.seconds or 0.0
+        after = Draft(facts.marks, facts.box, key, facts.class_id, None, answer, seconds, reopened=packed)
         self._do(Step(f"reopen object {label}", (self._put_draft(before, after),), item.place, target.key))
         return item
 
-    def delete(self, label: int) -> None:
+    def delete(self, label: int, within: Hashable = None) -> None:
         """Take an object away. Its pixels become what lay beneath them where that is known, else 0.
+
+        Parameters
+        ----------
+        label : int
+        within : hashable
+            Label image that holds it; by default the bound one, or where only the one being corrected has that label,
+            its own.
 
         Raises
         ------
         PromptError
             If there is no such object.
         """
-        target = self._home(label)
-        item = target.object(label)
-        edits = target.delete(label)
+        target = self._home(label, within)
+        edits, item = target.delete(label), target.object(label)
         draft = self._draft_at(item.place)
         if draft.correcting == (target.key, label):
             edits = (*edits, Put("draft", item.place, draft, None))
@@ -198,8 +215,16 @@ class Session(Binding):
 
     # -- classes --------------------------------------------------------------------------------------------------
 
-    def set_class(self, label: int | None, class_id: int | None) -> None:
-        """Give an object a class, or take it away; label None means the current object and those after it.
+    def set_class(self, label: int | None, class_id: int | None, within: Hashable = None) -> None:
+        """Give an object a class, or take it away.
+
+        Parameters
+        ----------
+        label : int or None
+            None means the current object and those after it.
+        class_id : int or None
+        within : hashable
+            Label image that holds the object, as for `delete`.
 
         Raises
         ------
@@ -218,7 +243,7 @@ class Session(Binding):
                 put = Put("class", self._class_list, self.current_class, class_id)
                 self._do(Step("choose a class", (put,), merge="class", anywhere=True))
             return
-        target = self._home(label)
+        target = self._home(label, within)
         item = target.object(label)
         if item.facts.class_id != class_id:
             edits = (_classed(target.key, item, class_id),)
@@ -259,9 +284,11 @@ class Session(Binding):
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    def _home(self, label: int | None) -> LabelTarget:
-        """Where an object lies: the one that is being corrected where it was reopened, any other in the bound image."""
-        found = self._targets.get(self.reopened_in) if label is not None and label == self.reopened else None
+    def _home(self, label: int | None, within: Hashable) -> LabelTarget:
+        """Where an object lies: within a label image that is named, in the bound one, or where it was reopened."""
+        if within is None and label == self.reopened and label not in self.objects:
+            within = self.reopened_in
+        found = self._targets.get(within)
         return self._bound() if found is None else found
 
     def _change_classes(

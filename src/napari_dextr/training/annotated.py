@@ -60,12 +60,20 @@ class Annotation:
         Name of its class; empty where it has none.
     facts : ObjectFacts or None
         What made it, where that is known.
+    stack_label : int or None
+        Its label in the stack that its image is a plane of, where that is not ``label``.
     """
 
     label: int
     read: Callable[[], tuple[Region, Mask]]
     kind: str = ""
     facts: ObjectFacts | None = None
+    stack_label: int | None = None
+
+    @property
+    def thing(self) -> int:
+        """What is the same on all planes of a stack that show the object."""
+        return self.label if self.stack_label is None else self.stack_label
 
 
 Unknown = Callable[[Annotation, Region, Mask], Any | None]
@@ -86,8 +94,9 @@ class AnnotatedImage(ABC):
     rules : Rules
     left_out : mapping of str to int
         Objects that have no mask to learn from, by what they are. Known once `objects` was called.
-    neighbour : hashable or None
-        Names the plane before this one in its stack by that plane's ``key``.
+    neighbours : tuple of hashable or None
+        Name the planes before this one in its stack by their ``key``, one along each axis of the stack; None at its
+        first plane.
     at_hand : bool
         Whether opening the pixels costs nothing, as they are in memory or loaded lazily.
     hint : str
@@ -99,7 +108,7 @@ class AnnotatedImage(ABC):
     shape: tuple[int, int]
     rules: Rules
     left_out: Mapping[str, int]
-    neighbour: Hashable | None = None
+    neighbours: tuple[Hashable | None, ...] = ()
     at_hand: bool = False
     hint: str = ""
 
@@ -261,7 +270,7 @@ class Window(AnnotatedImage):
 
     def __init__(self, image: AnnotatedImage, region: Region) -> None:
         self.name, self.key, self.rules = image.name, image.key, image.rules
-        self.at_hand, self.hint = image.at_hand, image.hint
+        self.at_hand, self.hint, self.neighbours = image.at_hand, image.hint, image.neighbours
         self.shape = (region[0].stop - region[0].start, region[1].stop - region[1].start)
         self.left_out: Counter[str] = Counter()
         self._image, self._region = image, region

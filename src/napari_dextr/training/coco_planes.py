@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,9 @@ class CocoPlane(AnnotatedImage):
             "marking crowds": sum(obj.iscrowd for obj in objects),
             "without a mask": sum(not obj.iscrowd and not obj.segmentation for obj in objects),
         }
-        return [self._annotation(obj) for obj in objects if not obj.iscrowd and obj.segmentation]
+        usable = [obj for obj in objects if not obj.iscrowd and obj.segmentation]
+        often = Counter(_label_of(obj) for obj in usable)
+        return [self._annotation(obj, once=often[_label_of(obj)] == 1) for obj in usable]
 
     def plane(self) -> ImagePlane:
         return as_plane(open_annotated(self._folder, self._image))
@@ -70,12 +73,19 @@ class CocoPlane(AnnotatedImage):
             return None if self._image.source is not None else str(error)
         return None
 
-    def _annotation(self, obj: CocoObject) -> Annotation:
+    @property
+    def stack(self) -> tuple[str, tuple[int, ...]] | None:
+        """Of which stack it is a plane, and where there; None where the file does not say so."""
+        source, place = self._image.source, self._image.plane
+        return None if source is None or not place else (source, place)
+
+    def _annotation(self, obj: CocoObject, *, once: bool) -> Annotation:
         try:
             facts = self._data.facts(obj)
         except DataError:
             facts = None  # a record that makes no sense says nothing about the mask
-        return Annotation(obj.id, lambda: self._data.cut(obj), self._data.categories.get(obj.category_id, ""), facts)
+        kind = self._data.categories.get(obj.category_id, "")
+        return Annotation(obj.id, lambda: self._data.cut(obj), kind, facts, _label_of(obj) if once else None)
 
     def _place(self) -> Hashable:
         """Where the pixels are: a file, or a plane of one."""
@@ -84,3 +94,9 @@ class CocoPlane(AnnotatedImage):
         if self._image.source is not None and not (self._folder / name).exists():
             name, plane = self._image.source, self._image.plane
         return file_key(self._folder / name, plane)
+
+
+def _label_of(obj: CocoObject) -> int | None:
+    """Label of an object in the layer that was exported: ids are new on each plane."""
+    label = obj.record.get("label")
+    return label if type(label) is int else None

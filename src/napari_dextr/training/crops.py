@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,18 +17,37 @@ from ..frame import Frame
 from ..image import ImagePlane
 from ..prompt import Region
 from ..session.patches import placed
-from .annotated import AnnotatedImage, Choice, reasons, trimmed
-from .store import IGNORE, OBJECT, OUTSIDE, Crop, CropStore, Progress, write_store
+from .annotated import AnnotatedImage, Choice, Mask, reasons, trimmed
+from .stacks import Units
+from .store import (
+    IGNORE,
+    LEAST_PIXELS,
+    OBJECT,
+    OUTSIDE,
+    TOO_THIN,
+    Crop,
+    CropStore,
+    NothingUsable,
+    Progress,
+    write_store,
+)
 
 __all__ = [
-    "IGNORE", "OBJECT", "OUTSIDE", "SURROUNDINGS", "Crop", "CropStore", "Progress", "crops_of", "cut", "write_store",
+    "IGNORE", "OBJECT", "OUTSIDE", "SURROUNDINGS", "TOO_THIN", "Crop", "CropStore", "NothingUsable", "Progress",
+    "crops_of", "cut", "is_too_thin", "read_pixels", "side_for", "write_store",
 ]  # fmt: skip
 
 SURROUNDINGS = 0.5
 """Margin kept on each side of an object, as a share of its longer side."""
 
+_LEAST_SIDE = 64  # pixels of a crop
 _NAMED = 5  # images left out that are named
 _AT_ONCE = 1 << 26  # bytes of a plane that are read at once
+
+
+def side_for(canvas: int) -> int:
+    """Pixels of a crop's side that suffice for a canvas, in sixteens."""
+    return max(_LEAST_SIDE, -(-canvas * 5 // 64) * 16)
 
 
 def cut(plane: ImagePlane, mask: Any, ignore: Any | None, side: int, region: Region | None = None) -> Crop:
@@ -59,13 +78,10 @@ def cut(plane: ImagePlane, mask: Any, ignore: Any | None, side: int, region: Reg
     tight, mask = trimmed(origin, mask)
     if not mask.any():
         raise DataError("The mask is empty, so there is nothing to cut out.")
-    bounds = (float(tight[0].start), float(tight[1].start), float(tight[0].stop - 1), float(tight[1].stop - 1))
-    frame = Frame.around(bounds, side, plane.shape, margin=SURROUNDINGS, least=2.0, stretch=1.0)
+    frame = _frame(tight, side, plane.shape)
     pixels, inside = frame.read(plane)
-    border = 2 * math.ceil(1 / frame.zoom) + 1
-    place = _grown(tight, border, plane.shape)
-    part = placed(mask, tight, place)  # with empty pixels around it, where the plane has any
-    flags = torch.where(frame.read_mask(part, place) > 0.5, OBJECT, 0)
+    flags = torch.where(_seen(frame, tight, mask, plane.shape), OBJECT, 0)
+    border = _border(frame)
     seen = _grown(frame.region, border, plane.shape)
     unknown = None if ignore is None else np.asarray(ignore[seen])
     if np.dtype(plane.levels[0].dtype).kind == "f":
@@ -75,12 +91,52 @@ def cut(plane: ImagePlane, mask: Any, ignore: Any | None, side: int, region: Reg
         flags += torch.where(frame.read_mask(unknown, seen) > 0.5, IGNORE, 0)
     flags += torch.where(inside, 0, OUTSIDE)
     image = pixels.clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0)
-    longer = max(bounds[2] - bounds[0], bounds[3] - bounds[1]) + 1
+    longer = float(max(span.stop - span.start for span in tight))
     return Crop(np.ascontiguousarray(image.numpy()), flags.to(torch.uint8).numpy(), longer)
 
 
+def is_too_thin(region: Region, mask: Mask, shape: tuple[int, int], side: int) -> bool:
+    """Whether hardly a pixel of an object is left on its crop, which is coarser than the image.
+
+    Parameters
+    ----------
+    region : two slices
+        The smallest that holds the object.
+    mask : (h, w) bool
+        Its pixels there.
+    shape : (int, int)
+        Of the image.
+    side : int
+        Pixels of a crop.
+    """
+    frame = _frame(region, side, shape)
+    return frame.zoom < 1 and int(_seen(frame, region, mask, shape).sum()) < LEAST_PIXELS
+
+
+def _frame(tight: Region, side: int, shape: tuple[int, int]) -> Frame:
+    bounds = (float(tight[0].start), float(tight[1].start), float(tight[0].stop - 1), float(tight[1].stop - 1))
+    return Frame.around(bounds, side, shape, margin=SURROUNDINGS, least=2.0, stretch=1.0)
+
+
+def _seen(frame: Frame, tight: Region, mask: Mask, shape: tuple[int, int]) -> torch.Tensor:
+    """Where on a crop an object is."""
+    place = _grown(tight, _border(frame), shape)
+    part = placed(mask, tight, place)  # with empty pixels around it, where the plane has any
+    return frame.read_mask(part, place) > 0.5
+
+
+def _border(frame: Frame) -> int:
+    return 2 * math.ceil(1 / frame.zoom) + 1
+
+
 def crops_of(
-    images: Sequence[AnnotatedImage], side: int, seed: int, progress: Progress = lambda _message: None, *, name: str
+    images: Sequence[AnnotatedImage],
+    side: int,
+    seed: int,
+    progress: Progress = lambda _message: None,
+    *,
+    name: str,
+    units: Units | None = None,
 ) -> Iterator[Crop]:
     """Crops of the objects of some images that can be used.
 
@@ -95,17 +151,21 @@ def crops_of(
         Called with sentences about what was left out.
     name : str
         What the images are called in messages.
+    units : Units, optional
+        Numbers the images and objects; by default each image and each object has its own.
 
     Raises
     ------
     DataError, ImageError
-        If annotations or an image cannot be read, or no object is left.
+        If annotations or an image cannot be read.
+    NothingUsable
+        If no object is left.
     """
     choice = Choice(images, seed)
-    places: dict[Hashable, int] = {}  # an image of several sources is one image
+    units = units or Units()
     unreadable: list[str] = []
     found = 0
-    for number, image, parts in choice:
+    for _, image, parts in choice:
         if not parts:
             continue
         try:
@@ -114,7 +174,7 @@ def crops_of(
                 crop = cut(plane, mask, unknown(item, region, mask), side, region)
                 if ((crop.mask & (OBJECT | IGNORE)) == OBJECT).any() or not (crop.mask & OBJECT).any():
                     found += 1
-                    yield replace(crop, place=places.setdefault(image.key, number))
+                    yield replace(crop, place=units.image(image.key), thing=units.object(image.key, item.thing))
                 else:
                     choice.left_out["on pixels of which nothing is known"] += 1
         except (ImageError, MissingImageError) as error:
@@ -128,7 +188,7 @@ def crops_of(
     if not found:
         if unreadable:
             left_out = ", ".join(filter(None, (left_out, f"{len(unreadable)} images that could not be read")))
-        raise DataError(
+        raise NothingUsable(
             f"{name} has no usable object (left out: {left_out or 'none, it is empty'}); annotate some, or check the "
             "annotations and the least area."
         )
@@ -142,17 +202,24 @@ def _at_once(plane: ImagePlane, objects: int) -> ImagePlane:
     size = math.prod(level.shape) * np.dtype(level.dtype).itemsize
     if objects < 2 or len(plane.levels) > 1 or isinstance(level, np.ndarray) or size > _AT_ONCE:
         return plane
-    return replace(plane, levels=(_read(plane, (slice(0, plane.shape[0]), slice(0, plane.shape[1]))),))
+    return replace(plane, levels=(read_pixels(plane, (slice(0, plane.shape[0]), slice(0, plane.shape[1]))),))
 
 
 def _numbers(plane: ImagePlane, region: Region) -> npt.NDArray[np.bool_]:
     """Where a region of a plane holds numbers in all channels that are looked at, ``(h, w)``."""
-    block = _read(plane, region)
+    block = read_pixels(plane, region)
     finite: npt.NDArray[np.bool_] = np.isfinite(block)
     return finite if plane.channels is None else np.logical_and.reduce(finite[..., list(plane.channels)], axis=-1)
 
 
-def _read(plane: ImagePlane, region: Region) -> npt.NDArray[Any]:
+def read_pixels(plane: ImagePlane, region: Region) -> npt.NDArray[Any]:
+    """Pixels of a region of a plane, ``(h, w)`` or ``(h, w, channels)``.
+
+    Raises
+    ------
+    ImageError
+        If whatever library holds them cannot read them.
+    """
     try:
         return np.asarray(plane.levels[0][region])
     except DextrError:

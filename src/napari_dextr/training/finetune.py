@@ -42,6 +42,8 @@ class FineTuning:
         Called with a sentence at each stage; what it raises ends the run.
     world : World, optional
         The processes that train together.
+    check : callable, optional
+        Called again and again while objects are cut out and while they judge; what it raises ends the run.
 
     Attributes
     ----------
@@ -55,10 +57,11 @@ class FineTuning:
         progress: Callable[[str], None] = lambda _line: None,
         *,
         world: World | None = None,
+        check: Callable[[], object] = lambda: None,
     ) -> None:
         self.plan = plan
         self.outcome: Outcome | None = None
-        self._progress = progress
+        self._progress, self._check = progress, check
         self._world = world or World()
         self._trainer: Trainer | None = None
         self._asked = self._paused = False
@@ -97,10 +100,8 @@ class FineTuning:
             config = plan.config(start.spec, device)
             start.check(config)
             _refuse_other_settings(folder, config)
-            if world.first:
-                plan.write()
-            data = prepare(plan, config, folder, world, self._progress, start.fitting)
-            run = Run(plan, start, config, device, folder, data, world, self._watch, self._progress)
+            data = prepare(plan, config, folder, world, self._progress, start.fitting, self._check)
+            run = Run(plan, start, config, device, folder, data, world, self._watch, self._progress, self._check)
             try:
                 yield from run.updates()
             finally:
@@ -139,10 +140,13 @@ def _refuse_other_settings(folder: RunFolder, config: TrainConfig) -> None:
     if not (folder.path / OUTCOME).is_file() or not (folder.path / CONFIG).is_file():
         return
     try:
+        outcome = json.loads((folder.path / OUTCOME).read_text(encoding="utf-8"))
+        if outcome["ended"] not in ("finished", "settled"):
+            return  # it was stopped, and goes on
         before = json.loads((folder.path / CONFIG).read_text(encoding="utf-8"))
         now = json.loads(config.to_json())
         other = [name for name in sorted(before) if name in now and name not in _FREE and before[name] != now[name]]
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, KeyError):
         return
     if other:
         was = ", ".join(f"{name} {before[name]}" for name in other)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,17 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from ..files import atomic_write
+from .annotated import Choice
 from .config import TrainConfig
-from .crops import Crop, CropStore, Progress, write_store
+from .crops import Crop, CropStore, NothingUsable, Progress, side_for, write_store
 from .distribution import World
 from .finetune_plan import CROSS_VALIDATED, GROUP, FineTunePlan
 from .run_folder import RunFolder
-from .sources import Source
+from .sources import Portion, Source
 
 DATA = "data.json"
 
+Check = Callable[[], object]
 Fitting = Callable[[Iterable[Crop], Progress], Iterable[Crop]]
 Indices = Sequence[int] | npt.NDArray[np.int64]
 
@@ -38,11 +41,14 @@ class TrainingData:
         What never learns.
     parts : CropStore or None
         For a cross-validation: the objects once more, a group for each part.
+    name : str
+        Of the annotations.
     """
 
     training: CropStore
     judges: CropStore | None = None
     parts: CropStore | None = None
+    name: str = "own annotations"
 
     def fold(self, number: int) -> tuple[CropStore, CropStore]:
         """Who learns and who judges when the part of a number is held out; both in memory."""
@@ -56,8 +62,9 @@ def portion(store: CropStore, indices: Indices) -> CropStore:
     chosen = np.asarray(indices, np.int64)
     sides = None if store.sides is None else store.sides[chosen]
     places = None if store.places is None else store.places[chosen]
+    things = None if store.things is None else store.things[chosen]
     groups = np.zeros(len(chosen), np.int64)
-    return CropStore(store.images[chosen], store.masks[chosen], groups, (GROUP,), sides, places)
+    return CropStore(store.images[chosen], store.masks[chosen], groups, (GROUP,), sides, places, things)
 
 
 def images_of(store: CropStore) -> list[int]:
@@ -65,12 +72,24 @@ def images_of(store: CropStore) -> list[int]:
     return list(range(len(store))) if store.places is None else [int(place) for place in store.places]
 
 
+def objects_of(store: CropStore) -> list[int]:
+    """Number of the object of each crop of a store; each its own where the store does not know."""
+    return list(range(len(store))) if store.things is None else [int(thing) for thing in store.things]
+
+
 def prepare(
-    plan: FineTunePlan, config: TrainConfig, folder: RunFolder, world: World, progress: Progress, fitting: Fitting
+    plan: FineTunePlan,
+    config: TrainConfig,
+    folder: RunFolder,
+    world: World,
+    progress: Progress,
+    fitting: Fitting,
+    check: Check = lambda: None,
 ) -> TrainingData:
     """The crops of a plan, cut once; later, and in every other process, they are opened.
 
-    Of what is cut, ``fitting`` lets those pass that the model can use.
+    Of what is cut, ``fitting`` lets those pass that the model can use. The plan is written once it is known to belong
+    to the folder. ``check`` is called again and again; what it raises ends the cutting.
 
     Raises
     ------
@@ -81,35 +100,60 @@ def prepare(
         If the crops cannot be written.
     """
     path = folder.path / DATA
-    if world.first and not (path.is_file() and plan.source is None):
-        if plan.source is None:
+    if world.first:
+        facts: dict[str, Any] = {}
+        if plan.source is not None:
+            facts = _facts(plan, plan.source, config, check)
+            _same_data(folder, facts)
+        elif not path.is_file():
             raise DataError(
                 f"The run in '{folder.path}' was interrupted before its objects were cut out, so it cannot go on by "
                 "itself; start it again from the annotations."
             )
-        side = plan.side or max(64, -(-max(canvas for canvas, _ in config.canvases) * 5 // 64) * 16)
-        facts = {
-            "training": plan.source.facts(),
-            "validation": plan.validation and plan.validation.facts(),
-            "hold_out": plan.hold_out,
-            "folds": plan.folds,
-            "side": side,
-        }
-        if path.is_file():
-            known = _read(path)
-            if {name: known.get(name) for name in facts} != json.loads(json.dumps(facts)):
-                raise DataError(
-                    f"The run in '{folder.path}' was started with other data; give the same again to go on with it, or "
-                    "choose another run folder."
-                )
-        else:
-            stores = _cut(plan, config, folder, side, progress, fitting)
+        plan.write()
+        if not path.is_file():
+            stores = _Cutting(plan, config, folder, facts["side"], progress, fitting, check).stores()
             with atomic_write(path) as temporary:
                 temporary.write_text(json.dumps({**facts, "stores": stores}), encoding="utf-8")
     world.tell(None)  # the others wait for the crops
-    stores = _read(path).get("stores", ["training", "validation"])
-    found = {name: CropStore.open(folder.path / "crops" / name) for name in stores}
-    return TrainingData(found["training"], found.get("validation"), found.get("parts"))
+    known = _read(path)
+    found = {
+        name: CropStore.open(folder.path / "crops" / name) for name in known.get("stores", ["training", "validation"])
+    }
+    about = known.get("training")
+    name = about.get("annotations") if isinstance(about, dict) else None
+    return TrainingData(found["training"], found.get("validation"), found.get("parts"), str(name or "own annotations"))
+
+
+def _facts(plan: FineTunePlan, source: Source, config: TrainConfig, check: Check) -> dict[str, Any]:
+    """What tells the data of a plan from others."""
+
+    def going() -> bool:
+        check()
+        return True
+
+    for judged in (source, plan.validation):
+        for image in [] if judged is None else judged.images:
+            image.objects(going)  # labels are read now, however large they are, and never again
+    return {
+        "training": source.facts(),
+        "validation": plan.validation and plan.validation.facts(),
+        "hold_out": plan.hold_out,
+        "folds": plan.folds,
+        "side": plan.side or side_for(max(canvas for canvas, _ in config.canvases)),
+    }
+
+
+def _same_data(folder: RunFolder, facts: dict[str, Any]) -> None:
+    path = folder.path / DATA
+    if not path.is_file():
+        return
+    known = _read(path)
+    if {name: known.get(name) for name in facts} != json.loads(json.dumps(facts)):
+        raise DataError(
+            f"The run in '{folder.path}' was started with other data; give the same again to go on with it, or "
+            "choose another run folder."
+        )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -125,30 +169,91 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _cut(
-    plan: FineTunePlan, config: TrainConfig, folder: RunFolder, side: int, progress: Progress, fitting: Fitting
-) -> list[str]:
-    """Cut and write all stores; their names."""
-    source, judge = plan.source, plan.validation
-    assert source is not None, "the caller refused that"
-    objects = _count(source)
-    named: dict[str, list[tuple[str, Source]]] = {"training": [(GROUP, source)]}
-    if parts := plan.parts(objects):
-        dealt = deal(source, parts, config.seed)
+class _Cutting:
+    """Cuts and writes the stores of a plan."""
+
+    def __init__(
+        self, plan: FineTunePlan, config: TrainConfig, folder: RunFolder, side: int, progress: Progress,
+        fitting: Fitting, check: Check,
+    ) -> None:  # fmt: skip
+        assert plan.source is not None, "the caller refused that"
+        self._plan, self._source, self._seed, self._side = plan, plan.source, config.seed, side
+        self._folder, self._say, self._fitting, self._check = folder.path / "crops", progress, fitting, check
+        self._units = plan.source.units(config.seed)
+
+    def stores(self) -> list[str]:
+        """Write all stores; their names."""
+        objects = self._count()
+        if parts := self._plan.parts(objects):
+            return self._in_parts(parts)
+        if share := self._plan.share(objects):
+            return self._held_out(share)
+        self._write("training", [(GROUP, self._source)])
+        if self._plan.validation is None:
+            return ["training"]
+        self._units = self._plan.validation.units(self._seed)
+        self._write("validation", [(GROUP, self._plan.validation)])
+        return ["training", "validation"]
+
+    def _in_parts(self, parts: int) -> list[str]:
+        usable = self._usable(self._write("training", [(GROUP, self._source)]))
+        dealt = deal(usable, parts, self._seed)
         if len(dealt) > 1:
-            named["parts"] = [(str(number), part) for number, part in enumerate(dealt, start=1)]
-        else:
-            progress("The objects cannot be parted, so nothing will judge the new model.")
-    elif share := plan.share(objects):
-        source, judge = source.split(share, config.seed)
-        named["training"] = [(GROUP, source)]
-    if judge is not None:
-        named["validation"] = [(GROUP, judge)]
-    for name, sources in named.items():
-        quiet: Progress = progress if name != "parts" else lambda _line: None
-        crops = [(label, fitting(part.crops(side, config.seed, quiet), quiet)) for label, part in sources]
-        write_store(folder.path / "crops" / name, crops, side, quiet)
-    return list(named)
+            with suppress(NothingUsable):
+                store = self._write("parts", [(str(number), part) for number, part in enumerate(dealt, start=1)])
+                if len(set(store.groups.tolist())) > 1:
+                    return ["training", "parts"]
+        self._say("The objects cannot be parted, so nothing will judge the new model.")
+        return ["training"]
+
+    def _held_out(self, share: float) -> list[str]:
+        kept, judge = self._source.split(share, self._seed)
+        with suppress(NothingUsable):
+            self._write("training", [(GROUP, kept)])
+            self._write("validation", [(GROUP, judge)])
+            return ["training", "validation"]
+        # nothing of one side can be used, as its images cannot be read, for instance: those that can are parted
+        usable = self._usable(self._write("training", [(GROUP, self._source)]))
+        with suppress(DataError):
+            kept, judge = usable.split(share, self._seed)
+            self._write("validation", [(GROUP, judge)])
+            self._write("training", [(GROUP, kept)])
+            return ["training", "validation"]
+        self._write("training", [(GROUP, self._source)])
+        self._say("No object that could be held out can be used, so nothing will judge the new model.")
+        return ["training"]
+
+    def _write(self, name: str, sources: Sequence[tuple[str, Source]]) -> CropStore:
+        alone = len(sources) == 1
+        quiet: Progress = self._say if alone else lambda _line: None
+        crops = [(label, self._crops(part, quiet, alone)) for label, part in sources]
+        return write_store(self._folder / name, crops, self._side, quiet)
+
+    def _crops(self, source: Source, progress: Progress, alone: bool) -> Iterator[Crop]:
+        try:
+            for crop in self._fitting(source.crops(self._side, self._seed, progress, self._units), progress):
+                self._check()
+                yield crop
+        except NothingUsable:
+            if alone:
+                raise
+
+    def _usable(self, store: CropStore) -> Source:
+        """The images of the source of which something is in a store."""
+        there = set(images_of(store))
+        images = enumerate(self._source.images)
+        chosen = {number: None for number, image in images if self._units.image(image.key) in there}
+        return self._source if len(chosen) == len(self._source.images) else Portion(self._source, chosen)
+
+    def _count(self) -> int:
+        """How many objects can be used, counted no further than matters; one that several planes show is one."""
+        objects: set[int] = set()
+        for _, image, parts in Choice(self._source.images, self._seed):
+            self._check()
+            objects |= {self._units.object(image.key, part.annotation.thing) for part in parts}
+            if len(objects) >= CROSS_VALIDATED:
+                break
+        return len(objects)
 
 
 def deal(source: Source, parts: int, seed: int) -> list[Source]:
@@ -164,13 +269,3 @@ def deal(source: Source, parts: int, seed: int) -> list[Source]:
             break
         dealt.append(part)
     return [*dealt, rest]
-
-
-def _count(source: Source) -> int:
-    """How many objects a source has, counted no further than matters."""
-    objects = 0
-    for image in source.images:
-        objects += len(image.objects())
-        if objects >= CROSS_VALIDATED:
-            break
-    return objects

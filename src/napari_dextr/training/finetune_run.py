@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from .. import __version__
+from ..errors import DataError
 from ..files import atomic_write
 from ..memory import is_full
 from ..models.checkpoint import write_checkpoint
@@ -24,7 +25,7 @@ from .blending import best_alpha, blended
 from .config import TrainConfig
 from .crops import CropStore
 from .distribution import World
-from .finetune_data import TrainingData, images_of
+from .finetune_data import TrainingData, images_of, objects_of
 from .finetune_plan import GROUP, FineTunePlan
 from .judging import Judged, JudgedObject, compare, judge, read_comparisons, write_comparisons
 from .loop import Trainer
@@ -40,28 +41,39 @@ _VOTE = "vote.json"
 _SHOWN = 6  # judging objects that are kept to be looked at
 _JUDGED_AT_ONCE = 8  # objects that go through the network together: a ResNet-101 has no room for more
 _MANY = 20  # held-out objects from which another threshold than the start's can be chosen by them
+_FREE = {"precision", "pictures", "checkpoint_every", "checkpoint_seconds"}  # settings that change no vote
 
 Values = npt.NDArray[np.float64]
 
 
+class _Asked(Exception):
+    """Objects that judge are not waited for, as a stop was asked for."""
+
+
 @dataclass(frozen=True, eq=False)
 class Vote:
-    """What judging objects say: IoU of each before, and after with each share of the new weights; their images."""
+    """What judging objects say: IoU of each before, and after with each share of the new weights.
+
+    Their images and the objects themselves have numbers: several values may be of one object on several planes.
+    """
 
     before: Values
     after: dict[float, Values]
-    images: list[str]
+    images: list[int]
+    objects: list[int]
 
     @classmethod
     def joined(cls, votes: Sequence[Vote]) -> Vote:
         """The votes of all parts of a cross-validation."""
         after = {alpha: np.concatenate([vote.after[alpha] for vote in votes]) for alpha in votes[0].after}
-        return cls(np.concatenate([vote.before for vote in votes]), after, [name for v in votes for name in v.images])
+        images = [number for vote in votes for number in vote.images]
+        objects = [number for vote in votes for number in vote.objects]
+        return cls(np.concatenate([vote.before for vote in votes]), after, images, objects)
 
     def verdict(self) -> tuple[Verdict, float]:
         """The verdict on the best share of the new weights, and that share."""
         alpha = best_alpha(self.after)
-        return Verdict.of(self.before.tolist(), self.after[alpha].tolist(), self.images), alpha
+        return Verdict.of(self.before.tolist(), self.after[alpha].tolist(), self.images, self.objects), alpha
 
 
 class Run:
@@ -75,6 +87,8 @@ class Run:
         Called with each stage's trainer, which it can stop and pause; answers whether a stop was asked for before.
     progress : callable
         Called with sentences.
+    check : callable
+        Called again and again while objects judge; what it raises ends the run.
 
     Attributes
     ----------
@@ -85,12 +99,14 @@ class Run:
     def __init__(
         self, plan: FineTunePlan, start: Start, config: TrainConfig, device: torch.device, folder: RunFolder,
         data: TrainingData, world: World, watch: Callable[[Trainer], bool], progress: Callable[[str], None],
+        check: Callable[[], object] = lambda: None,
     ) -> None:  # fmt: skip
         self.outcome: Outcome | None = None
         self._plan, self._start, self._config, self._device = plan, start, config, device
         self._folder, self._data, self._world = folder, data, world
-        self._watch, self._say = watch, progress
+        self._watch, self._say, self._check = watch, progress, check
         self._threshold = start.spec.threshold
+        self._left_card = False
 
     def updates(self) -> Generator[Update, None, None]:
         """Go through all stages; yields every step's update."""
@@ -104,7 +120,7 @@ class Run:
         verdict: Verdict | None = None
         alpha, shown = self._config.blends[-1], list[JudgedObject]()
         if self._world.first and self._data.judges is not None and self._start.compares:
-            vote, shown = self._vote(trainer, trainer.best_state(), self._data.judges, "", refit=True)
+            vote, shown = self._vote(trainer, trainer.best_state(), self._data.judges, self._check, refit=True)
             verdict, alpha = vote.verdict()
         elif keeps_old:
             verdict = Verdict.impossible()
@@ -128,15 +144,16 @@ class Run:
                     self._leave(trainer, ended)
                     return
                 if self._world.first:
-                    vote, objects = self._vote(trainer, trainer.averaged.state_dict(), judges, f"{place}:")
-                    write_comparisons(folder.path / COMPARISONS, objects)
-                    _write_vote(folder.path, vote, self._config)
-                    checkpoints.remove(folder.path)
+                    with suppress(_Asked):
+                        vote = self._held(trainer, judges, folder)
                 vote = self._world.tell(vote)
-            assert vote is not None, "the first process told it"
+                if vote is None:
+                    self._leave(trainer, "stopped")
+                    return
             votes.append(vote)
             if self._world.first:
-                shown += read_comparisons(folder.path / COMPARISONS)
+                with suppress(DataError):  # only pictures are lost
+                    shown += read_comparisons(folder.path / COMPARISONS)
         verdict, alpha = Vote.joined(votes).verdict()
         if verdict.gain <= 0:
             if self._world.first:
@@ -158,6 +175,8 @@ class Run:
     ) -> Generator[Update, None, tuple[Trainer, str]]:  # fmt: skip
         """One training; its updates count the steps of all stages."""
         config = config or self._config
+        if config.precision == "float16" and self._left_card:  # which alone computes in it
+            config = replace(config, precision="float32")
         trainer = Trainer(
             self._start.fresh(), self._start.sampler(training, config), config, folder, judges, device=self._device,
             world=self._world, look=self._start.look, threshold=self._start.spec.threshold,
@@ -182,49 +201,78 @@ class Run:
                 updates.close()
                 self._leave(trainer, "stopped")
                 raise
-        self._device = trainer.device  # a card that had no room for this stage has none for the next
+        self._move(trainer.device)  # a card that had no room for this stage has none for the next
         return trainer, ended
 
     # -- judging ----------------------------------------------------------------------------------------------
 
+    def _held(self, trainer: Trainer, judges: CropStore, folder: RunFolder) -> Vote:
+        """The vote of a round, kept in its folder.
+
+        Raises
+        ------
+        _Asked
+            If a stop is asked for meanwhile.
+        """
+
+        def check() -> None:
+            self._check()
+            if self._watch(trainer):
+                raise _Asked
+
+        vote, objects = self._vote(trainer, trainer.averaged.state_dict(), judges, check)
+        checkpoints.remove(self._folder.path)  # of a last stage that followed on other rounds
+        write_comparisons(folder.path / COMPARISONS, objects)
+        _write_vote(folder.path, vote, self._config)
+        checkpoints.remove(folder.path)
+        return vote
+
     def _vote(
-        self, trainer: Trainer, weights: Weights, judges: CropStore, name: str, *, refit: bool = False
+        self, trainer: Trainer, weights: Weights, judges: CropStore, check: Callable[[], object], *, refit: bool = False
     ) -> tuple[Vote, list[JudgedObject]]:
         """What held-out objects say of the start, and of the new weights at each share."""
         self._say("Objects that it did not learn from judge the model …")
         base = self._start.fresh()
         origin = base.state_dict()
         origin = {key: value.clone() for key, value in origin.items()}
-        before = self._judge(base, trainer, judges, self._start.spec.threshold)
+        usual, things = self._start.spec.threshold, objects_of(judges)
+        before = self._judge(base, trainer, judges, usual, check)
         after: dict[float, Judged] = {}
         for alpha in self._config.blends:
             base.load_state_dict(blended(origin, weights, alpha))
-            after[alpha] = self._judge(base, trainer, judges, self._start.spec.threshold)
+            after[alpha] = self._judge(base, trainer, judges, usual, check)
         alpha = best_alpha({alpha: judged.ious for alpha, judged in after.items()})
-        if refit and len(judges) >= _MANY:
+        if refit and len(set(things)) >= _MANY:
             base.load_state_dict(blended(origin, weights, alpha))
-            showing, usual = self._showing(trainer), self._start.spec.threshold
+            showing = self._showing(trainer, check)
             self._threshold = fit_threshold(base.to(self._device), judges, showing, usual=usual)
-            after = {alpha: self._judge(base, trainer, judges, self._threshold)}
-        objects = compare(judges, range(len(judges)), before, after[alpha], self._start.look)
-        images = [f"{name}{image}" for image in images_of(judges)]
-        return Vote(before.ious, {alpha: judged.ious for alpha, judged in after.items()}, images), objects
+            after = {alpha: self._judge(base, trainer, judges, self._threshold, check)}
+        shown = compare(judges, range(len(judges)), before, after[alpha], self._start.look)
+        ious = {alpha: judged.ious for alpha, judged in after.items()}
+        return Vote(before.ious, ious, images_of(judges), things), shown
 
-    def _judge(self, network: PromptNet, trainer: Trainer, judges: CropStore, threshold: float) -> Judged:
+    def _judge(
+        self, network: PromptNet, trainer: Trainer, judges: CropStore, threshold: float, check: Callable[[], object]
+    ) -> Judged:
         while True:
-            showing = self._showing(trainer)
+            showing = self._showing(trainer, check)
             try:
                 return judge(network.to(self._device).eval(), judges, range(len(judges)), showing, threshold)
             except (RuntimeError, MemoryError) as error:
                 if self._device.type == "cpu" or not is_full(error):
                     raise
                 self._say("The graphics card has no room for judging, which therefore happens on the processor.")
-                self._device = torch.device("cpu")
+                self._move(torch.device("cpu"))
 
-    def _showing(self, trainer: Trainer) -> Showing:
+    def _move(self, device: torch.device) -> None:
+        self._left_card = self._left_card or device.type != self._device.type
+        self._device = device
+
+    def _showing(self, trainer: Trainer, check: Callable[[], object]) -> Showing:
         # the processor that took over from a full card has an arithmetic of its own
         arithmetic = trainer.learner.autocast() if self._device == trainer.device else None
-        return Showing(self._config.canvases[-1][0], _JUDGED_AT_ONCE, self._device, arithmetic, self._start.look)
+        side = self._config.canvases[-1][0]
+        return Showing(side, _JUDGED_AT_ONCE, self._device, arithmetic, self._start.look, check)
 
     # -- the end ----------------------------------------------------------------------------------------------
 
@@ -284,7 +332,7 @@ class Run:
         facts: dict[str, Any] = {
             "title": f"Trained on {len(trainer.sampler.store)} objects of one's own",
             "started_from": start.spec.name,
-            "data": _data_name(plan),
+            "data": self._data.name,
             "objects": len(trainer.sampler.store),
             "images": len(set(images_of(trainer.sampler.store))),
             "preset": plan.preset if start.compares else "scratch",
@@ -309,11 +357,6 @@ def _best_step(trainer: Trainer | None) -> int:
     return trainer.best.step if trainer.best.weights else trainer.step
 
 
-def _data_name(plan: FineTunePlan) -> str:
-    facts = {} if plan.source is None else plan.source.facts()
-    return str(facts.get("annotations", "own annotations"))
-
-
 def _copy(source: Path, target: Path) -> None:
     with atomic_write(target) as part:
         part.write_bytes(source.read_bytes())
@@ -324,7 +367,8 @@ def _write_vote(folder: Path, vote: Vote, config: TrainConfig) -> None:
         "before": vote.before.tolist(),
         "after": {str(alpha): ious.tolist() for alpha, ious in vote.after.items()},
         "images": vote.images,
-        "settings": asdict(config),
+        "objects": vote.objects,
+        "settings": _deciding(asdict(config)),
     }
     with atomic_write(folder / _VOTE) as part:
         part.write_text(json.dumps(content), encoding="utf-8")
@@ -335,8 +379,13 @@ def _read_vote(folder: Path, config: TrainConfig) -> Vote | None:
     try:
         content = json.loads((folder / _VOTE).read_text(encoding="utf-8"))
         after = {float(alpha): np.asarray(ious, np.float64) for alpha, ious in content["after"].items()}
-        if content["settings"] != json.loads(json.dumps(asdict(config))):
+        if _deciding(content["settings"]) != json.loads(json.dumps(_deciding(asdict(config)))):
             return None
-        return Vote(np.asarray(content["before"], np.float64), after, list(content["images"]))
+        return Vote(np.asarray(content["before"], np.float64), after, content["images"], content["objects"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that a vote depends on."""
+    return {name: value for name, value in settings.items() if name not in _FREE}

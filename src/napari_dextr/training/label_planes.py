@@ -31,7 +31,7 @@ class LabelPlane(AnnotatedImage):
         ``(H, W)`` whole numbers; 0 is background, every other value one object.
     opened : callable
         Gives the image, of the same height and width.
-    name, key, neighbour
+    name, key, neighbours
         As of `AnnotatedImage`.
     rules : Rules
     ignore : collection of int
@@ -52,14 +52,14 @@ class LabelPlane(AnnotatedImage):
         key: Hashable,
         rules: Rules,
         *,
-        neighbour: Hashable | None = None,
+        neighbours: tuple[Hashable | None, ...] = (),
         ignore: Collection[int] = (),
         kinds: Mapping[int, str] | None = None,
         facts: Mapping[int, ObjectFacts] | None = None,
         at_hand: bool = False,
         lack: Callable[[], str | None] = lambda: None,
     ) -> None:
-        self.name, self.key, self.rules, self.neighbour = name, key, rules, neighbour
+        self.name, self.key, self.rules, self.neighbours = name, key, rules, neighbours
         self.shape = int(labels.shape[0]), int(labels.shape[1])
         self.at_hand = at_hand
         self.left_out: Mapping[str, int] = {}

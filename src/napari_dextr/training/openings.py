@@ -87,7 +87,9 @@ def _extremes(edge: Points, side: float, rng: np.random.Generator, pixel: float)
     ``pixel`` is the size of the image's pixels in those of the crop.
     """
     points = extreme_points(edge, rng if rng.random() < 0.8 else None, least=max(1.0, pixel))
-    points = points + rng.normal(0, rng.choice([0.0, 0.008, 0.02, 0.03], p=[0.3, 0.3, 0.28, 0.12]) * side, points.shape)
+    points = points + rng.normal(
+        0, rng.choice([0.0, 0.008, 0.02, 0.03], p=[0.26, 0.27, 0.32, 0.15]) * side, points.shape
+    )
     if rng.random() < 0.06:
         points[rng.integers(4)] += rng.normal(0, 0.12 * side, 2)
     if rng.random() < 0.08:

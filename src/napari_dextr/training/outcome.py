@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,13 +95,17 @@ def read_outcome(folder: str | os.PathLike[str]) -> Outcome | None:
         return None
     except (OSError, ValueError) as error:
         raise DataError(f"The outcome in '{path}' cannot be read ({error}); train again.") from error
+    objects: tuple[JudgedObject, ...] = ()
+    if (path / COMPARISONS).is_file():
+        with suppress(DataError):  # only pictures are lost
+            objects = tuple(read_comparisons(path / COMPARISONS))
     try:
         return Outcome(
             path / MODEL, int(content["steps"]), int(content["best_step"]), content["before"], content["after"],
             float(content["threshold"]), str(content["ended"]),
             None if content["verdict"] is None else Verdict.from_dict(content["verdict"]),
             path / TUNED if content["tuned"] else None,
-            tuple(read_comparisons(path / COMPARISONS)) if (path / COMPARISONS).is_file() else (),
+            objects,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"The outcome in '{path}' cannot be understood ({error}); train again.") from error

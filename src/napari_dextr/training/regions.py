@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..prompt import Region
+from .finetune_plan import CROSS_VALIDATED
+from .verdict import FEWEST
 
 ENOUGH = 5
 """From so many objects on, at least `LEAST` of them are held out."""
@@ -66,7 +68,8 @@ def choose_images(counts: Sequence[int], share: float, seed: int) -> set[int] | 
     -------
     set of int or None
         Places in ``counts``. None where no choice of whole images leaves objects enough on both sides: at least
-        `LEAST` to judge by, from `ENOUGH` objects on, and not more than are trained on, unless so many were asked for.
+        `LEAST` to judge by, from `ENOUGH` objects on, and where there are so many that they are not dealt out, as many
+        as a verdict needs; and not more than are trained on, unless so many were asked for.
     """
     if len(counts) < 2:
         return None
@@ -79,6 +82,8 @@ def choose_images(counts: Sequence[int], share: float, seed: int) -> set[int] | 
             held.append(place)
             count += counts[place]
     least = LEAST if total >= ENOUGH else 1
+    if total >= CROSS_VALIDATED:  # nothing else will judge
+        least = max(least, min(FEWEST, round(wanted)))
     taken = set(held)
     for place in sorted((place for place in order if place not in taken), key=lambda place: counts[place]):
         if count >= least:

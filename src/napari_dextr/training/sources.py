@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import groupby
@@ -21,9 +21,8 @@ from .annotated import AnnotatedImage, Choice, Rules, View, Window, reasons
 from .coco_planes import CocoPlane
 from .crops import Crop, Progress, crops_of
 from .label_planes import LabelPlane, planes_of
-from .regions import Cut, choose_cut, choose_images, same_objects, to_hold
-
-_Found = tuple[int, AnnotatedImage, Mapping[int, Region]]  # number of an image, and where its objects lie
+from .regions import Cut, choose_cut, choose_images, to_hold
+from .stacks import Found, Neighbours, Units, kept_together, objects_of, planes_before
 
 _LOOKS = 64  # objects at whose pixels is looked to tell the images from others
 
@@ -48,15 +47,28 @@ class Source(ABC):
     def facts(self) -> dict[str, Any]:
         """Plain values that tell these data from others."""
 
-    def crops(self, side: int, seed: int, progress: Progress) -> Iterable[Crop]:
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """Planes before each image in its stack, by their keys."""
+        return {image.key: image.neighbours for image in self.images if image.neighbours}
+
+    def crops(self, side: int, seed: int, progress: Progress, units: Units | None = None) -> Iterable[Crop]:
         """The objects with their surroundings, ``side`` pixels a side; tells ``progress`` what was left out.
+
+        Images and objects are numbered by ``units``, or else by themselves.
 
         Raises
         ------
         DataError
             If something cannot be read, or there is no usable object.
         """
-        return crops_of(self.images, side, seed, progress, name=self.name)
+        return crops_of(self.images, side, seed, progress, name=self.name, units=units)
+
+    def units(self, seed: int) -> Units:
+        """Numbers for the images and objects of this source, and of all parts of it."""
+        if not self.neighbours:
+            return Units()
+        return Units(kept_together(_found(Choice(self.images, seed)), self.neighbours))
 
     def split(self, share: float, seed: int) -> tuple[Source, Source]:
         """What is kept for training, and about ``share`` of the objects held out of it.
@@ -75,22 +87,18 @@ class Source(ABC):
         if not 0 < share < 1:
             raise DataError(f"The share of objects to hold out must be between 0 and 1; got {share}, try 0.2.")
         choice = Choice(self.images, seed)
-        found = [
-            (number, image, {part.annotation.label: part.region for part in parts})
-            for number, image, parts in choice
-            if parts
-        ]
+        found = _found(choice)
         total = sum(len(boxes) for _, _, boxes in found)
         if total < 2:
             raise DataError(
                 f"{self.name} has {'only one usable object' if total else 'no usable object'}, so none can be held "
                 f"out{_because(reasons(choice.left_out))}; annotate more, or train without validation."
             )
-        groups = list(_kept_together(found))
-        held = choose_images([_objects(group) for group in groups], share, seed)
+        groups = kept_together(found, self.neighbours)
+        held = choose_images([objects_of(group) for group in groups], share, seed)
         if held is not None:
             return self._by_image(groups, held)
-        largest, wanted = max(groups, key=_objects), to_hold(total, share)
+        largest, wanted = max(groups, key=_outlines), to_hold(total, share)
         boxes = [box for _, _, here in largest for box in here.values()]
         cut = choose_cut(boxes, min(wanted, len(boxes) - 1), seed) if len(boxes) > 1 else None
         if cut is not None:
@@ -102,7 +110,7 @@ class Source(ABC):
             "them, and none can be held out; annotate another image, or train without validation."
         )
 
-    def _by_image(self, groups: Sequence[Sequence[_Found]], held: set[int]) -> tuple[Source, Source]:
+    def _by_image(self, groups: Sequence[Sequence[Found]], held: set[int]) -> tuple[Source, Source]:
         kept, out = (
             Portion(self, {number: None for place, group in enumerate(groups) if (place in held) is side
                            for number, _, _ in group})
@@ -140,6 +148,11 @@ class Portion(Source):
             images[number] if region is None else Window(images[number], region)
             for number, region in self.chosen.items()
         ]
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        # a chain of planes goes on where some of them belong to another portion, or to none
+        return self.source.neighbours
 
     def facts(self) -> dict[str, Any]:
         portion = [
@@ -199,7 +212,16 @@ class CocoSource(Source):
     @cached_property
     def images(self) -> Sequence[AnnotatedImage]:
         rules = Rules(self.least_area, self.most_per_image, self.skip_unreadable)
-        return [CocoPlane(self.dataset, image, self.folder, rules) for image in self.dataset.images.values()]
+        planes = [CocoPlane(self.dataset, image, self.folder, rules) for image in self.dataset.images.values()]
+        stacks: dict[str, dict[tuple[int, ...], CocoPlane]] = {}
+        for plane in planes:
+            if plane.stack is not None:
+                name, place = plane.stack
+                stacks.setdefault(name, {})[place] = plane
+        for stack in stacks.values():
+            for place, before in planes_before({place: plane.key for place, plane in stack.items()}).items():
+                stack[place].neighbours = before
+        return planes
 
     def facts(self) -> dict[str, Any]:
         return dict(self._facts)
@@ -300,18 +322,19 @@ class ArraySource(LabelSource):
                     f"An image of shape {tuple(image.shape)} and labels of shape {extents} do not fit on each other: "
                     "they must agree, except for a last axis of channels in the image; choose the labels of this image."
                 )
-            before = None
-            for index in planes_of(extents, axis):
-                place = tuple(part for part in index if isinstance(part, int))
-                key = ("array", id(image), place)
+            indices = {
+                tuple(part for part in index if isinstance(part, int)): index for index in planes_of(extents, axis)
+            }
+            keys = {place: ("array", id(image), place) for place in indices}
+            before = planes_before(keys)
+            for place, index in indices.items():
                 plane = LabelPlane(
                     View(labels, index), partial(_opened, image, index, channels, limits),
-                    f"image {number}" + (f", plane {', '.join(map(str, place))}" if place else ""), key,
-                    Rules(least_area, most_per_image), neighbour=before, ignore=() if ignore is None else (ignore,),
-                    at_hand=True,
+                    f"image {number}" + (f", plane {', '.join(map(str, place))}" if place else ""), keys[place],
+                    Rules(least_area, most_per_image), neighbours=before[place],
+                    ignore=() if ignore is None else (ignore,), at_hand=True,
                 )  # fmt: skip
                 planes.append(plane)
-                before = key
         if not planes:
             raise DataError("There is no image with labels to train on; choose some.")
         super().__init__(
@@ -329,36 +352,28 @@ def _opened(image: Any, index: Sequence[int | slice], channels: Any, limits: Any
     return as_plane(View(image, index), channels=channels, limits=limits)
 
 
-def _kept_together(found: Sequence[_Found]) -> Iterator[list[_Found]]:
-    """What must be on one side: what lies on one image, and neighbouring planes that show the same objects."""
-    groups: dict[Hashable, list[_Found]] = {}
-    place: dict[Hashable, Hashable] = {}  # which group an image is in
-    for entry in found:
-        image, boxes = entry[1], entry[2]
-        group = place.get(image.key)
-        before = groups.get(place.get(image.neighbour)) if group is None else None
-        if before is not None and same_objects(before[-1][2], boxes):
-            group = place[image.neighbour]
-        group = image.key if group is None else group
-        place[image.key] = group
-        groups.setdefault(group, []).append(entry)
-    yield from groups.values()
+def _found(choice: Choice) -> list[Found]:
+    return [
+        (number, image, {part.annotation.thing: part.region for part in parts})
+        for number, image, parts in choice
+        if parts
+    ]
 
 
-def _objects(group: Iterable[_Found]) -> int:
+def _outlines(group: Iterable[Found]) -> int:
     return sum(len(boxes) for _, _, boxes in group)
 
 
-def _ends(found: Sequence[_Found], wanted: int, seed: int) -> tuple[list[list[_Found]], set[int]]:
+def _ends(found: Sequence[Found], wanted: int, seed: int) -> tuple[list[list[Found]], set[int]]:
     """All images one by one, and which of them to hold out: the first or the last, until they have enough objects."""
-    groups: dict[Hashable, list[_Found]] = {}
+    groups: dict[Hashable, list[Found]] = {}
     for entry in found:
         groups.setdefault(entry[1].key, []).append(entry)
     images = list(groups.values())
     order = list(range(len(images)))
     held: set[int] = set()
     for place in order[:0:-1] if seed % 2 else order[:-1]:
-        if sum(_objects(images[number]) for number in held) < wanted:
+        if sum(_outlines(images[number]) for number in held) < wanted:
             held.add(place)
     return images, held
 

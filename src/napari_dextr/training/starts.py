@@ -21,7 +21,7 @@ from ..models.spec import ModelSpec
 from ..prompt import MARKS
 from .augment import Photometric
 from .config import TrainConfig
-from .crops import SURROUNDINGS, Crop, CropStore, Progress
+from .crops import SURROUNDINGS, Crop, CropStore, NothingUsable, Progress
 from .distribution import World
 from .finetune_plan import PLAN, SCRATCH, FineTunePlan
 from .optimisation import Weights
@@ -32,6 +32,10 @@ from .validation import Look, marked
 
 BASE = "base.safetensors"
 """Copy of the model to start from, in the run folder: a run that goes on does so from the same."""
+
+
+class NothingFits(NothingUsable, ModelError):
+    """None of the objects is large enough for the model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +71,9 @@ class Start:
             spec = ModelSpec("scratch", "compact", options={"sharpness": 4.0}, marks=MARKS, has_score=True)
             return cls(spec, _trainable(spec, build_network(spec)), compares=False)
         base = folder / BASE
-        if world.first and base.is_file():
+        if world.first and base.is_file() and (folder / PLAN).is_file():
             _same_start(plan, folder)
-        elif world.first:
+        elif world.first:  # a base without a plan is of a command that was refused
             spec, network = open_network(plan.initial)
             _trainable(spec, network)  # before anything is written
             write_checkpoint(base, network, spec, dtype=torch.float32)
@@ -125,7 +129,7 @@ class Start:
 
         Raises
         ------
-        ModelError
+        NothingFits
             At the end, if there was none.
         """
         margin = float(self.spec.margin)
@@ -137,7 +141,7 @@ class Start:
                 fit += 1
                 yield crop
         if unfit and not fit:
-            raise ModelError(
+            raise NothingFits(
                 f"The published model '{self.spec.name}' looks at {margin:g} pixels around an object, whatever its "
                 f"size; your objects are smaller than {2 * margin:g} pixels, too small to train it on. Start from "
                 "'embedded', or enlarge the images."

@@ -1,14 +1,15 @@
 """Crop stores: objects cut out once with their surroundings, and kept small on disk.
 
 Training then never decodes a photograph again. A store is a folder of plain ``.npy`` files that are memory-mapped:
-``images`` ``(N, P, P, 3)`` uint8, ``masks`` ``(N, P, P)`` uint8 flags, ``groups`` and ``sides`` ``(N,)``, and
-``facts.json``.
+``images`` ``(N, P, P, 3)`` uint8, ``masks`` ``(N, P, P)`` uint8 flags, ``groups``, ``sides``, ``places`` and ``things``
+``(N,)``, and ``facts.json``.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,19 @@ from ..files import atomic_write, make_folder
 OBJECT, IGNORE, OUTSIDE = 1, 2, 4
 """Flags of a store's masks: object, pixels without a true label, pixels beyond the image."""
 
-_LEAST_PIXELS = 16  # of an object on its crop
+LEAST_PIXELS = 16
+"""Of an object on its crop."""
+
+TOO_THIN = "so long and thin that they vanish at the size at which objects are learned"
+"""What becomes of objects with fewer pixels there."""
+
+_HEADER = 128  # bytes before the pixels in a .npy file: a multiple of 64, with room for any shape
 
 Progress = Callable[[str], None]
+
+
+class NothingUsable(DataError):
+    """None of the objects can be learned from, or judge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,20 +50,23 @@ class Crop:
     side : float
         Longer side of the object in the image that it was cut from, pixels; 0 where that is unknown.
     place : int
-        Number of that image among those of its source.
+        Number of that image; planes of a stack that show the same objects have one.
+    thing : int
+        Number of the object; on several planes of a stack it has one.
     """
 
     image: npt.NDArray[np.uint8]
     mask: npt.NDArray[np.uint8]
     side: float = 0.0
     place: int = 0
+    thing: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class CropStore:
     """Crops of one or several data sets, memory-mapped; group ``g`` is named ``names[g]``.
 
-    ``sides`` and ``places`` are those of `Crop`; None in stores of before they were kept.
+    ``sides``, ``places`` and ``things`` are those of `Crop`; None in stores of before they were kept.
     """
 
     images: npt.NDArray[np.uint8]
@@ -61,6 +75,7 @@ class CropStore:
     names: tuple[str, ...]
     sides: npt.NDArray[np.float32] | None = None
     places: npt.NDArray[np.int64] | None = None
+    things: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -78,16 +93,17 @@ class CropStore:
         try:
             facts = json.loads((path / "facts.json").read_text(encoding="utf-8"))
             arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in ("images", "masks", "groups")}
-            sides, places = (
+            sides, places, things = (
                 np.load(path / f"{name}.npy") if (path / f"{name}.npy").is_file() else None
-                for name in ("sides", "places")
+                for name in ("sides", "places", "things")
             )
             names = tuple(facts["names"])
-            if len({len(array) for array in (*arrays.values(), sides, places) if array is not None}) != 1:
+            if len({len(array) for array in (*arrays.values(), sides, places, things) if array is not None}) != 1:
                 raise ValueError("its files hold different numbers of crops")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"'{path}' is not a complete crop store ({error}); build it again.") from None
-        return cls(arrays["images"], arrays["masks"], np.array(arrays["groups"], np.int64), names, sides, places)
+        groups = np.array(arrays["groups"], np.int64)
+        return cls(arrays["images"], arrays["masks"], groups, names, sides, places, things)
 
 
 def write_store(
@@ -98,9 +114,11 @@ def write_store(
 ) -> CropStore:
     """Write the crops of named sources into a store; ``facts.json`` is written last and makes it complete.
 
+    Tells ``progress`` how many there are, and how many objects are left out as the resampling swallowed them.
+
     Raises
     ------
-    DataError
+    NothingUsable
         If there is no crop whose object is large enough to see.
     OutputError
         If the disk is full, or the folder cannot be written.
@@ -109,27 +127,39 @@ def write_store(
     counts: list[int] = []
     sides: list[float] = []
     places: list[int] = []
+    things: list[int] = []
+    thin = 0
     with atomic_write(path / "images.npy") as image_part, atomic_write(path / "masks.npy") as mask_part:
         with image_part.open("wb") as image_file, mask_part.open("wb") as mask_file:
+            for file, shape in ((image_file, (0, side, side, 3)), (mask_file, (0, side, side))):
+                file.write(_header(shape))
             for name, crops in sources:
                 before = len(sides)
                 for crop in crops:
-                    if np.count_nonzero(crop.mask & OBJECT) < _LEAST_PIXELS:
-                        continue  # a hair's breadth that the resampling swallowed
+                    if np.count_nonzero(crop.mask & OBJECT) < LEAST_PIXELS:
+                        thin += 1
+                        continue
                     image_file.write(crop.image.tobytes())
                     mask_file.write(crop.mask.tobytes())
                     sides.append(crop.side)
                     places.append(crop.place)
+                    things.append(crop.thing)
                 counts.append(len(sides) - before)
                 progress(f"{name}: {counts[-1]} crops")
-        total = len(sides)
+            total = len(sides)
+            for file, shape in ((image_file, (total, side, side, 3)), (mask_file, (total, side, side))):
+                file.seek(0)
+                file.write(_header(shape))  # the count is known only now
+        if thin and not total:
+            raise NothingUsable(f"No usable object was found: all ({thin}) are {TOO_THIN}; annotate thicker ones.")
         if not total:
-            raise DataError("No usable object was found; check the annotations and the least area.")
-        _prepend_header(image_part, (total, side, side, 3))
-        _prepend_header(mask_part, (total, side, side))
+            raise NothingUsable("No usable object was found; check the annotations and the least area.")
+    if thin:
+        progress(f"Objects left out: {thin} {TOO_THIN}")
     groups = np.repeat(np.arange(len(counts)), counts)
     kept: dict[str, npt.NDArray[Any]] = {
         "groups": groups, "sides": np.array(sides, np.float32), "places": np.array(places, np.int64),
+        "things": np.array(things, np.int64),
     }  # fmt: skip
     for name, values in kept.items():
         with atomic_write(path / f"{name}.npy") as part, part.open("wb") as file:
@@ -140,15 +170,8 @@ def write_store(
     return CropStore.open(path)
 
 
-def _prepend_header(path: Path, shape: tuple[int, ...]) -> None:
-    """Turn a file of raw uint8 into ``.npy``: the count is known only once every crop is written."""
-    raw = path.with_name(path.name + ".raw")
-    os.replace(path, raw)
-    try:
-        with path.open("wb") as target, raw.open("rb") as source:
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(target, header)
-            while chunk := source.read(1 << 24):
-                target.write(chunk)
-    finally:
-        raw.unlink()
+def _header(shape: tuple[int, ...]) -> bytes:
+    """Beginning of a ``.npy`` file of uint8, as long for every shape."""
+    text = repr({"descr": "|u1", "fortran_order": False, "shape": shape})
+    start = np.lib.format.magic(1, 0) + struct.pack("<H", _HEADER - 10)
+    return start + text.ljust(_HEADER - 11).encode("latin1") + b"\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +11,11 @@ import numpy as np
 
 from ..errors import DextrError
 from ..objects import ObjectFacts
-from ..prompt import Region
 from .annotated import AnnotatedImage, Choice, Mask, Part, Stopped
-from .regions import ENOUGH, choose_images, same_objects
+from .crops import TOO_THIN, is_too_thin, read_pixels, side_for
+from .regions import ENOUGH, choose_images
 from .sources import Source
+from .stacks import Found, is_stack, kept_together, objects_of
 
 NEARLY_ALL = 0.9
 """Share of its image from which an object is doubted."""
@@ -22,6 +23,7 @@ NEARLY_ALL = 0.9
 _PIECE = 0.1  # share of an object that a piece must have to be one
 _ALIKE = 1.1  # largest and smallest side, where all are as large as each other
 _NAMED = 5  # objects that are named
+_CROP = side_for(192)  # pixels of a crop for the embedded model
 _STEPS = 64  # pixels along a side of an object that are looked at for numbers
 
 
@@ -47,6 +49,8 @@ class Survey:
         Why there can be no training at all, in a sentence.
     untouched : int
         Objects that the model which is to be trained drew, and that were accepted without a correcting mark.
+    distinct : int
+        Objects where one that several planes of a stack show counts once: so many decide who judges.
     """
 
     objects: int = 0
@@ -57,6 +61,7 @@ class Survey:
     doubts: tuple[str, ...] = ()
     refusal: str | None = None
     untouched: int = 0
+    distinct: int = 0
 
     def sentence(self) -> str:
         """All in one line, e.g. ``"23 objects on 4 images (nucleus 20, debris 3), 18 to 55 pixels long"``."""
@@ -98,27 +103,31 @@ class _Count:
         self._source, self._going, self._model = source, going, model
         self._images = source.images
         self._done = 0
-        self._found: list[tuple[int, AnnotatedImage, Mapping[int, Region]]] = []
+        self._found: list[Found] = []
         self._kinds: Counter[str] = Counter()
         self._sides: list[int] = []
-        self._border = self._empty = self._untouched = 0
+        self._border = self._empty = self._thin = self._untouched = 0
         self._scattered: list[int] = []
         self._large: list[tuple[int, float]] = []
 
     def survey(self) -> Survey:
         choice = Choice(self._images, going=lambda: self._going(self._done / max(1, len(self._images))))
         for number, image, parts in choice:
-            known = [part for part, has in zip(parts, _have_numbers(image, parts), strict=True) if has]
-            self._empty += len(parts) - len(known)
+            seen = [part for part in parts if not is_too_thin(part.region, part.mask, image.shape, _CROP)]
+            self._thin += len(parts) - len(seen)
+            known = [part for part, has in zip(seen, _have_numbers(image, seen), strict=True) if has]
+            self._empty += len(seen) - len(known)
             for part in known:
                 self._take(image, part)
             if known:
-                self._found.append((number, image, {part.annotation.label: part.region for part in known}))
+                self._found.append((number, image, {part.annotation.thing: part.region for part in known}))
             self._done += 1
         objects = len(self._sides)
         left_out = {**choice.left_out}
         if self._empty:
             left_out["on pixels without any number (NaN)"] = self._empty
+        if self._thin:
+            left_out[TOO_THIN] = self._thin
         lacking = [(image.name, why) for _, image, _ in self._found if (why := image.lack()) is not None]
         refusal = None
         if not objects:
@@ -127,16 +136,17 @@ class _Count:
             len(lacking) == len(self._found) or not all(image.rules.skip_unreadable for _, image, _ in self._found)
         ):
             refusal = lacking[0][1]
-        sides = sorted(self._sides)
+        sides, groups = sorted(self._sides), kept_together(self._found, self._source.neighbours)
         return Survey(
             objects=objects,
             images=len({image.key for _, image, _ in self._found}),
             classes=dict(self._kinds.most_common()),
             sides=(sides[0], sides[len(sides) // 2], sides[-1]) if sides else None,
             left_out=sum(left_out.values()),
-            doubts=() if refusal else tuple(self._doubts(objects, left_out, lacking)),
+            doubts=() if refusal else tuple(self._doubts(objects, left_out, lacking, groups)),
             refusal=refusal,
             untouched=self._untouched,
+            distinct=sum(map(objects_of, groups)),
         )
 
     def _take(self, image: AnnotatedImage, part: Part) -> None:
@@ -152,7 +162,10 @@ class _Count:
             self._scattered.append(part.annotation.label)
         self._untouched += self._model is not None and drawn_by(part.annotation.facts, self._model)
 
-    def _doubts(self, objects: int, left_out: Mapping[str, int], lacking: Sequence[tuple[str, str]]) -> list[str]:
+    def _doubts(
+        self, objects: int, left_out: Mapping[str, int], lacking: Sequence[tuple[str, str]],
+        groups: Sequence[Sequence[Found]],
+    ) -> list[str]:  # fmt: skip
         doubts = []
         if objects < ENOUGH:
             doubts.append(
@@ -182,7 +195,7 @@ class _Count:
             doubts.append(
                 f"{_many(self._border, 'object')} {verb} the border of the image; used all the same, but {it} there."
             )
-        doubts += self._about_split()
+        doubts += _about_split(groups)
         if objects >= ENOUGH and max(self._sides) <= _ALIKE * min(self._sides):
             doubts.append(
                 f"All objects are about {max(self._sides)} pixels long: the model may get worse at other sizes."
@@ -192,30 +205,24 @@ class _Count:
             doubts.append(f"All objects are of one class, '{named[0]}': the model may get worse at others.")
         return doubts
 
-    def _about_split(self) -> list[str]:
-        counts: Counter[Hashable] = Counter()
-        for _, image, boxes in self._found:
-            counts[image.key] += len(boxes)
-        planes = {image.key: found for _, image, found in self._found}
-        if any(
-            image.neighbour in planes and same_objects(planes[image.neighbour], found)
-            for _, image, found in self._found
-        ):
-            return [
-                "Neighbouring planes show the same objects, so objects are held out by region, or where that cannot be "
-                "at one end of the stack; they judge the model on this stack, not on new ones."
-            ]
-        if len(counts) == 1:
-            return [
-                "All objects are on one image: some are held out by region, and say little about other images; "
-                "annotate a second image if you can."
-            ]
-        if choose_images(list(counts.values()), 0.2, 0) is None:
-            return [
-                "Nearly all objects are on one image, so some are held out by region; annotate more on the others if "
-                "you can."
-            ]
-        return []
+
+def _about_split(groups: Sequence[Sequence[Found]]) -> list[str]:
+    if any(map(is_stack, groups)):
+        return [
+            "Neighbouring planes show the same objects, so objects are held out by region, or where that cannot be "
+            "at one end of the stack; they judge the model on this stack, not on new ones."
+        ]
+    if len(groups) == 1:
+        return [
+            "All objects are on one image: some are held out by region, and say little about other images; "
+            "annotate a second image if you can."
+        ]
+    if choose_images([objects_of(group) for group in groups], 0.2, 0) is None:
+        return [
+            "Nearly all objects are on one image, so some are held out by region; annotate more on the others if "
+            "you can."
+        ]
+    return []
 
 
 def in_pieces(mask: Mask) -> bool:
@@ -266,7 +273,7 @@ def _have_numbers(image: AnnotatedImage, parts: Sequence[Part]) -> list[bool]:
     for part in parts:
         steps = [max(1, (span.stop - span.start) // _STEPS) for span in part.region]
         rows, cols = (slice(s.start, s.stop, step) for s, step in zip(part.region, steps, strict=True))
-        finite = np.isfinite(np.asarray(finest[rows, cols]))
+        finite = np.isfinite(read_pixels(plane, (rows, cols)))
         inside = part.mask[:: steps[0], :: steps[1]]
         answers.append(bool(finite[inside].any()) or not inside.any())
     return answers
@@ -285,6 +292,8 @@ def _nothing(name: str, left_out: Mapping[str, int], images: Sequence[AnnotatedI
         )
     if set(found) == {"covering their whole image"}:
         return f"{name} covers its whole image, so there is no background to tell an object from; label objects only."
+    if set(found) == {TOO_THIN}:
+        return f"{name} holds only objects {TOO_THIN} ({sum(found.values())}); annotate thicker ones."
     if set(found) == {"on pixels without any number (NaN)"}:
         return "The image holds no numbers (NaN) where the objects are; choose the image that they were drawn on."
     reasons = ", ".join(f"{count} {why}" for why, count in found.items())

@@ -79,6 +79,8 @@ class Showing:
         Entered around every pass of the network, e.g. `torch.autocast`.
     look : callable
         Makes the batches, by default `marked`; another for networks with an input of their own.
+    check : callable
+        Called before each batch; what it raises ends the showing.
     """
 
     size: int
@@ -86,6 +88,7 @@ class Showing:
     device: torch.device | str = "cpu"
     precision: AbstractContextManager[object] | None = None
     look: Look | None = None
+    check: Callable[[], object] = lambda: None
 
     def answers(
         self, network: nn.Module, store: CropStore, chosen: Sequence[int], hand: Hand = EXACT
@@ -96,6 +99,7 @@ class Showing:
         """
         look = self.look or marked
         for start in range(0, len(chosen), self.at_once):
+            self.check()
             indices = list(chosen[start : start + self.at_once])
             sample = look(store, indices, self.size, hand=hand).to(self.device)
             with torch.inference_mode(), self.precision or nullcontext():

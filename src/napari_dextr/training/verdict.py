@@ -38,7 +38,8 @@ class Verdict:
     gain, low, high : float
         Mean of after minus before, and its 95 % interval.
     objects, images : int
-        How many judged, and on how many images or regions they lie.
+        How many judged, and on how many images they lie. Planes of a stack that show the same objects are one image,
+        and an object on several of them is one object.
     """
 
     helps: bool
@@ -51,7 +52,13 @@ class Verdict:
     images: int
 
     @classmethod
-    def of(cls, before: Sequence[float], after: Sequence[float], groups: Sequence[Any]) -> Verdict:
+    def of(
+        cls,
+        before: Sequence[float],
+        after: Sequence[float],
+        groups: Sequence[Any],
+        things: Sequence[Any] | None = None,
+    ) -> Verdict:
         """Judge objects by their IoU before and after.
 
         The interval is a bootstrap over the images, or over the objects where there are fewer than five images;
@@ -62,23 +69,26 @@ class Verdict:
         Parameters
         ----------
         before, after : (N,) floats
-            Of the same objects, one at least.
+            Of the same outlines, one at least.
         groups : (N,) sequence
-            The image or region each object lies on.
+            The image each lies on.
+        things : (N,) sequence, optional
+            The object each is of; by default all are of different ones.
         """
         first, second = np.asarray(before, np.float64), np.asarray(after, np.float64)
         names = [str(name) for name in groups]
+        objects = [str(thing) for thing in (range(len(names)) if things is None else things)]
         gains = second - first
-        low, high = interval(gains, names)
-        gain = float(gains.mean())
+        low, high = interval(gains, names, objects)
+        gain, independent = float(gains.mean()), len(set(objects))
         return cls(
-            helps=len(gains) >= FEWEST and gain >= LEAST_GAIN and low >= WORST,
+            helps=independent >= FEWEST and gain >= LEAST_GAIN and low >= WORST,
             before=float(first.mean()),
             after=float(second.mean()),
             gain=gain,
             low=low,
             high=high,
-            objects=len(gains),
+            objects=independent,
             images=len(set(names)),
         )
 
@@ -118,13 +128,15 @@ class Verdict:
         return cls(**{item.name: values[item.name] for item in fields(cls)})
 
 
-def interval(values: npt.NDArray[np.float64], groups: Sequence[str]) -> tuple[float, float]:
+def interval(
+    values: npt.NDArray[np.float64], groups: Sequence[str], things: Sequence[str] | None = None
+) -> tuple[float, float]:
     """95 % interval of a mean gain, see `Verdict.of`; all that a gain can be where there is one unit alone."""
     from scipy.special import ndtr, stdtrit
 
     _, index = np.unique(np.asarray(groups), return_inverse=True)
     if index.max(initial=0) + 1 < _FEW_GROUPS:
-        index = np.arange(len(values))
+        _, index = np.unique(np.arange(len(values)) if things is None else np.asarray(things), return_inverse=True)
     sums, counts = np.bincount(index, weights=values), np.bincount(index)
     units = len(sums)
     if units < 2:

@@ -148,8 +148,8 @@ class AnnotateWidget(ScrollDock):
             button.clicked.connect(action)
         # A hand that has gone to a button points at no object any more.
         self.reopen.clicked.connect(lambda: do.reopen(do.objects.selected))
-        self.delete.clicked.connect(lambda: do.delete(do.objects.chosen))
-        self.classes.given.connect(lambda: do.objects.classify(do.objects.chosen))
+        self.delete.clicked.connect(do.delete_chosen)
+        self.classes.given.connect(do.objects.classify_chosen)
         self.copy.button.clicked.connect(self.copying.toggle)
         self.copying.changed.connect(self._show_state)
         self.auto_accept.toggled.connect(do.set_auto_accept)
@@ -190,10 +190,11 @@ class AnnotateWidget(ScrollDock):
         self.kinds.show_kinds(do.prompts.kind, do.prompts.choices)
         self.classes.show_classes(session.classes, session.current_class)
         self.mask.show_default(getattr(do.model.segmenter, "spec", None))
-        if self.targets.layer is not do.target.layer:
-            self.targets.blockSignals(True)
-            self.targets.layer = do.target.layer
-            self.targets.blockSignals(False)
+        for combo, layer in ((self.images, do.bench.image), (self.targets, do.target.layer)):
+            if combo.layer is not layer:  # undo and correcting go to where it happened
+                combo.blockSignals(True)
+                combo.layer = layer
+                combo.blockSignals(False)
         objects = bool(session.objects)
         for control, usable in (
             (self.arm, there),

@@ -89,6 +89,8 @@ class Answers(QObject):
         session = self._session
         if session.busy or session.to_ask or (session.segmentation is not None and session.reopened is None):
             self.ask()
+        else:
+            self.show()  # new pixels have hidden it
         self.shown.emit()
 
     def force(self) -> None:

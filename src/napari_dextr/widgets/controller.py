@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from ..errors import DextrError, ImageError
 from ..napari_io.keys import KeyRing
 from ..napari_io.placement import plain
-from ..napari_io.planes import hidden_index
+from ..napari_io.planes import hidden_axes, hidden_index
 from ..napari_io.target import Target
 from ..napari_io.viewer_events import ViewerEvents
 from ..napari_io.workbench import Workbench
@@ -23,6 +23,7 @@ from .notices import Notices
 from .object_desk import ObjectDesk
 from .prompts import CHOICES, Prompts
 from .status import Status, status_of
+from .viewer_changes import ViewerChanges
 
 if TYPE_CHECKING:
     from ..postprocess import PostProcess
@@ -57,15 +58,20 @@ class AnnotateController(QObject):
         super().__init__()
         self.viewer = viewer
         self.notices = Notices()
-        self.session = Session(plane_of=lambda place: hidden_index(place[1]) if isinstance(place, tuple) else ())
-        self.bench = Workbench(viewer, self._on_view, self._bind_keys, lambda: self.answers.ask_again())
+        self.session = Session(
+            plane_of=lambda place: hidden_index(place[1]) if isinstance(place, tuple) else (),
+            axes_of=lambda place: hidden_axes(place[1]) if isinstance(place, tuple) else None,
+            spot_of=lambda place: place[1] if isinstance(place, tuple) else None,
+        )
+        seen = ViewerChanges(self)
+        self.bench = Workbench(viewer, seen.on_view, self._bind_keys, seen.on_pixels)
         self.target = Target(self.bench, self.session, scanned=self._scanned.emit)
         self.model = ModelClient(load)
         self.prompts = Prompts(viewer, self.session, self.bench)
         self.answers = Answers(self.session, self.bench, self.prompts, self.model, self.notices)
         self.objects = ObjectDesk(viewer, self.session, self.target, self.notices)
-        self._closed = False
-        self._keys = KeyRing()
+        self.closed = False
+        self.keys = KeyRing()
         self._bind_keys(viewer)
         self.session.watch(self._on_change)
         for signal in (self.notices.changed, self.answers.shown, self.objects.changed, self.model.progressed):
@@ -75,7 +81,7 @@ class AnnotateController(QObject):
         self.answers.complete.connect(self._on_complete)
         self.model.loaded.connect(self._on_loaded)
         self.model.load_failed.connect(partial(self.notices.report, severe=True))
-        self._events = ViewerEvents(viewer, removed=self._on_removed, activated=self._on_active, turned=self._on_view)
+        self._events = ViewerEvents(viewer, removed=seen.on_removed, activated=seen.on_active, turned=seen.on_view)
 
     # -- what the view shows --------------------------------------------------------------------------------------
 
@@ -95,15 +101,23 @@ class AnnotateController(QObject):
     def set_image(self, image: Any) -> None:
         """Work on an image layer, or on none."""
         image = plain(image)
-        if self._closed or (image is self.bench.image and image is not None):
+        if self.closed or (image is self.bench.image and image is not None):
             return
         self.notices.clear()
         self.prompts.release()
         self.bench.set_image(image)
         if image is not None:
             self.prompts.arm()
+            self.keep_target()
+        self.look()
+
+    def keep_target(self) -> None:
+        """Go on with the Labels layer where it fits the image, perhaps another channel; else with one made for it."""
+        target = self.target.layer
+        if target is not None and self.bench.fits(target):
+            self.target.adopt()
+        else:
             self.set_target(self.bench.made_target())
-        self._look()
 
     def set_target(self, target: Any) -> None:
         """Write accepted objects into a Labels layer; None makes a new one when it is needed."""
@@ -126,12 +140,12 @@ class AnnotateController(QObject):
     def set_kind(self, kind: str) -> None:
         """Choose what the next mark is, and go on. Does nothing where the model does not take it."""
         self.prompts.choose(kind)
-        self._look()
+        self.look()
 
     def arm(self) -> None:
         """Make the layer active that takes the next mark."""
         self.prompts.arm()
-        self._look()
+        self.look()
 
     def set_auto_accept(self, on: bool) -> None:
         """Accept each object as soon as its mask is there, or wait for the user."""
@@ -192,27 +206,32 @@ class AnnotateController(QObject):
             self.answers.refresh(by_hand=True)
 
     def delete(self, label: int | None = None) -> None:
-        """Remove an accepted object: that under the cursor by default."""
+        """Remove an accepted object: the one that is being corrected, else that under the cursor by default."""
         if self.objects.delete(label):
+            self.show_place()
+
+    def delete_chosen(self) -> None:
+        """Remove the object that is being corrected, else the one whose label is selected."""
+        if self.objects.delete_chosen():
             self.show_place()
 
     def close(self) -> None:
         """Let go of viewer, layers, keys and thread. Clicks and labels stay with the user."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         self.objects.show_tables()
         self.model.stop()
         self.session.unwatch(self._on_change)
         self.target.release()
         self._events.release()
-        self._keys.release()
+        self.keys.release()
         self.prompts.release()
         self.bench.close()
 
     # -- one thing after the other --------------------------------------------------------------------------------
 
-    def _look(self, *, by_hand: bool = False) -> None:
+    def look(self, *, by_hand: bool = False) -> None:
         """Read plane and marks from the viewer, and ask the model where they have changed."""
         place, before = self.session.place, (self.session.marks, self.session.box)
         try:
@@ -247,12 +266,15 @@ class AnnotateController(QObject):
 
     def show_place(self, *, by_hand: bool = False) -> None:
         """Bring viewer, layers and preview to where the session is; ``by_hand``: its marks were just clicked."""
+        before = self.bench.image
         self.prompts.turn_to(self.session.place)
+        if self.bench.image is not before:
+            self.keep_target()
         self.prompts.write()
         self.answers.refresh(by_hand=by_hand)
 
     def _on_complete(self) -> None:
-        if not self._closed:
+        if not self.closed:
             self.accept()
 
     def _on_change(self, change: Change) -> None:
@@ -267,34 +289,11 @@ class AnnotateController(QObject):
         self.prompts.settle()
         self.changed.emit()
 
-    # -- what happens in the viewer ---------------------------------------------------------------------------------
-
-    def _on_removed(self, event: Any) -> None:
-        layer, correcting = plain(event.value), self.session.reopened is not None
-        self._keys.release(layer)
-        self.target.forget(layer)
-        if self.bench.boxes is not None and layer is self.bench.boxes.layer:
-            self.session.set_box(None)
-        if self.bench.forget(layer) or correcting:  # the points of an object whose layer is gone begin a new one
-            self._look()
-        self.session.forget([place for place in self.session.places if isinstance(place, tuple) and place[0] is layer])
-        self.changed.emit()
-
-    def _on_active(self, event: Any = None) -> None:
-        self.prompts.settle_kind()
-        self.changed.emit()
-
-    def _on_view(self, event: Any = None) -> None:
-        """Marks made, moved or removed; another slice, axis order or dimensionality."""
-        if self.bench.image is not None and not self._closed:
-            self.notices.problem = None
-            self._look(by_hand=True)
-
     def _bind_target(self, before: Any) -> None:
         if before is not None:
-            self._keys.release(before)
+            self.keys.release(before)
         if self.target.layer is not None:
             self._bind_keys(self.target.layer)
 
     def _bind_keys(self, owner: Any) -> None:
-        self._keys.bind(owner, actions_of(self))
+        self.keys.bind(owner, actions_of(self))

@@ -27,6 +27,7 @@ from .wrapped import WrappedLabel
 CUSTOM = "custom"
 
 _BASIS = "thorough"  # what custom settings start from
+_AS_SUITS = 5  # per cent; the lowest of the box, which stands for no share of one's own
 _CUSTOM_TITLE = "Custom"
 _CUSTOM_TIP = "As thorough, with settings of your own."
 _FROZEN_TITLES = dict(zip(FROZEN, ("Nothing", "Edges and textures", "Encoder", "All but the end"), strict=True))
@@ -91,13 +92,15 @@ class CustomSettings(QWidget):
         )
         self.hold_out = _spin(
             QSpinBox(),
-            10,
+            _AS_SUITS,
             50,
-            20,
+            _AS_SUITS,
             5,
-            "Share of the images, or of the one image's area, whose objects judge the model and do not teach it",
+            "Share of the images, or of the one image's area, whose objects judge the model and do not teach it; "
+            "as suits: few objects are dealt out and judge in turns",
         )
         self.hold_out.setSuffix(" %")
+        self.hold_out.setSpecialValueText("as suits")
         self.anchor = _spin(
             QDoubleSpinBox(),
             0.0,
@@ -133,6 +136,11 @@ class CustomSettings(QWidget):
             box.valueChanged.connect(lambda _: self.changed.emit())
         for combo in (self.turning, self.frozen):
             combo.activated.connect(lambda _: self.changed.emit())
+
+    def share(self) -> float | None:
+        """Share of the objects to hold out; None where their number decides."""
+        value = int(self.hold_out.value())
+        return None if value == _AS_SUITS else value / 100
 
     def settings(self) -> dict[str, Any]:
         """Settings of `napari_dextr.training.config.TrainConfig`."""
@@ -203,7 +211,7 @@ class FineTuneForm(QGroupBox):
             device=str(self.models.devices.currentData()),
             preset=_BASIS if own else self.preset,
             settings=self.custom.settings() if own else {},
-            hold_out=self.custom.hold_out.value() / 100 if own else None,
+            hold_out=self.custom.share() if own else None,
             any_angle=bool(self.custom.turning.currentData()) if own else None,
             name=self.name.text().strip(),
         )

@@ -228,7 +228,7 @@ class FineTuneJob(QObject):
         self._training.start(lambda tell: work.train(order, self._make, tell))
 
     def _on_told(self, news: list[Any]) -> None:
-        updates = [item for item in news if not isinstance(item, str)]
+        updates = [item for item in news if item is not None and not isinstance(item, str)]
         for sentence in (item for item in news if isinstance(item, str)):
             self.staged.emit(sentence)
         if updates:

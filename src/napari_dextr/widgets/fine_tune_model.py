@@ -78,14 +78,16 @@ class NewModel:
         return own.export_model(self.name, path, overwrite=agreed)
 
     def remove(self) -> None:
-        """Throw it away; the Annotate widget goes back to what it used before.
+        """Throw it away; the Annotate widget goes back to what it used before, unless it uses another by now.
 
         Raises
         ------
         OutputError
             If its file cannot be removed.
         """
-        self.revert()
+        if self.old is not None and self._annotate(self._viewer).models.source == self.name:
+            self.revert()
+        self.old = None
         if self.name is not None:
             own.remove_model(self.name)
             self.name = None

@@ -154,7 +154,7 @@ class SetupPage(QWidget):
 
     def _estimate(self) -> None:
         if self.survey is not None and self.survey.refusal is None and not self.job.busy:
-            self.job.estimate(self.form.choices(), self.survey.objects)
+            self.job.estimate(self.form.choices(), self.survey.distinct)
 
     def say(self, sentence: str, kind: str) -> None:
         """Say something that stays until something else is chosen."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 _NICE = 5  # steps of courtesy of the training's thread, where the system lets a thread have its own
 
-Maker = Callable[["FineTunePlan", Callable[[str], None]], "FineTuning"]
-"""Makes a training of a plan, and a callback for sentences."""
+Maker = Callable[["FineTunePlan", Tell], "FineTuning"]
+"""Makes a training of a plan, and a callback for sentences; told None, it only ends what nobody waits for."""
 
 
 @dataclass
@@ -162,11 +163,11 @@ def reopened(path: Path) -> FineTunePlan:
     return FineTunePlan.reopen(path)
 
 
-def make_tuning(plan: FineTunePlan, progress: Callable[[str], None]) -> FineTuning:
+def make_tuning(plan: FineTunePlan, tell: Tell) -> FineTuning:
     """The training of a plan."""
     from ..training.finetune import FineTuning
 
-    return FineTuning(plan, progress)
+    return FineTuning(plan, tell, check=partial(tell, None))
 
 
 def train(order: Order, make: Maker, tell: Tell) -> Ended:
@@ -224,11 +225,33 @@ def manners() -> Iterator[None]:
         thread = threading.get_native_id()
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _NICE)
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(max(1, before - 1))
-    try:
+    with _FEWER_THREADS:
         yield
-    finally:
-        torch.set_num_threads(before)
+
+
+class _FewerThreads:
+    """One thread of PyTorch less. Their number is the process's: the first training sets it, the last puts it back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = self._before = 0
+
+    def __enter__(self) -> None:
+        import torch
+
+        with self._lock:
+            if not self._inside:
+                self._before = torch.get_num_threads()
+            torch.set_num_threads(max(1, self._before - 1))
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        import torch
+
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                torch.set_num_threads(self._before)
+
+
+_FEWER_THREADS = _FewerThreads()

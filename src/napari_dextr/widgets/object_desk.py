@@ -36,6 +36,7 @@ class ObjectDesk(QObject):
         super().__init__()
         self._viewer, self._session, self._target, self._notices = viewer, session, target, notices
         self._by_class = False
+        self._refused = ""  # why the colours of classes cannot be shown, as it was said last
         self._stale: set[Any] = set()  # layers whose tables are not up to date
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -51,6 +52,7 @@ class ObjectDesk(QObject):
             layer: Any = self._session.reopened_in if again else self._target.ensure()
             label = self._session.accept().label
             layer.selected_label = label
+            object_table.note_highest(layer, label)
         except DextrError as error:
             self._notices.report(error)
             return False
@@ -63,10 +65,20 @@ class ObjectDesk(QObject):
 
     def delete(self, label: int | None = None) -> bool:
         """Remove an accepted object: the one that is being corrected, else that under the cursor."""
-        return self._do("delete", self._session.reopened if label is None else label)
+        if label is None and self._session.reopened is not None:
+            return self._do("delete", self._session.reopened, self._session.reopened_in)
+        return self._do("delete", label)
 
     def pointed(self) -> int | None:
         """Label under the cursor, else that which is selected in the target and is an object; None without either."""
+        layer, label = self._target.layer, self._under_cursor()
+        if layer is None or label is not None:
+            return label
+        active = plain(self._viewer.layers.selection.active)
+        chosen = int(layer.selected_label)
+        return chosen if active is layer and chosen in self._session.objects else None
+
+    def _under_cursor(self) -> int | None:
         layer = self._target.layer
         if layer is None:
             return None
@@ -78,16 +90,7 @@ class ObjectDesk(QObject):
             world=True,
         )
         value = value[-1] if isinstance(value, tuple) else value  # of a pyramid: level and label
-        if value:
-            return int(value)
-        active = plain(self._viewer.layers.selection.active)
-        chosen = int(layer.selected_label)
-        return chosen if active is layer and chosen in self._session.objects else None
-
-    @property
-    def chosen(self) -> int | None:
-        """Label that a button is about: of the object that is being corrected, else the `selected` one."""
-        return self.selected if self._session.reopened is None else self._session.reopened
+        return int(value) if value else None
 
     @property
     def selected(self) -> int | None:
@@ -110,6 +113,15 @@ class ObjectDesk(QObject):
     def classify(self, label: int | None = None) -> None:
         """Give an accepted object, by default that under the cursor, the class that is chosen now."""
         self._do("classify", label)
+
+    def delete_chosen(self) -> bool:
+        """Remove the object that is being corrected, else the `selected` one: a button does not point at any."""
+        return self.delete(self.selected if self._session.reopened is None else None)
+
+    def classify_chosen(self) -> None:
+        """As `classify`, for the object that is being corrected, else the `selected` one."""
+        session = self._session
+        self._do("classify", self.selected if session.reopened is None else session.reopened, session.reopened_in)
 
     def next_class(self) -> None:
         """Go to the next class of the list, after the last one to the first."""
@@ -186,9 +198,13 @@ class ObjectDesk(QObject):
         if self._by_class:
             known: dict[int | None, str] = {item.id: item.colour for item in self._session.classes_of(layer)}
             objects = self._session.targets[layer].objects
-            pairs = ((label, known.get(item.facts.class_id)) for label, item in objects.items())
-            colours = {label: colour for label, colour in pairs if colour is not None}
-        colour_by_class(layer, colours)
+            colours = {label: known.get(item.facts.class_id) for label, item in objects.items()}
+        try:
+            colour_by_class(layer, colours)
+        except DextrError as error:
+            colour_by_class(layer, None)
+            self._notices.report(error, aloud=self._refused != str(error))  # the table is filled again and again
+            self._refused = str(error)
 
     def _try(self, change: Callable[[], Any]) -> None:
         try:
@@ -197,17 +213,21 @@ class ObjectDesk(QObject):
             self._notices.report(error)
         self.changed.emit()
 
-    def _do(self, what: str, label: int | None) -> bool:
+    def _do(self, what: str, label: int | None, within: Any = None) -> bool:
         try:
+            # In the 3-D view nobody can tell which plane's pixels are meant.
+            seen = label is None and self._viewer.dims.ndisplay == 2 and self._under_cursor() is not None
             label = self.pointed() if label is None else label
             if label is None:
                 raise PromptError(f"Point at an accepted object to {what} it, or select its label in the Labels layer.")
-            if label not in self._session.objects and label != self._session.reopened:
-                self._target.adopt_label(label)
-            if what == "classify":
-                self._session.set_class(label, self._session.current_class)
+            if within is None and ((seen and what != "classify") or label not in self._session.objects):
+                self._target.adopt_label(label, pointed=seen)
+            if what == "reopen":
+                self._session.reopen(label)
+            elif what == "delete":
+                self._session.delete(label, within)
             else:
-                getattr(self._session, what)(label)
+                self._session.set_class(label, self._session.current_class, within)
         except DextrError as error:
             self._notices.report(error)
             return False

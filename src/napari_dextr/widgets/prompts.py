@@ -136,7 +136,7 @@ class Prompts:
         finally:
             self._session.go_to(None if self.plane is None else (image, self.plane))
             self._settle_hold()
-        if self.plane is None:
+        if self.plane is None or self._bench.reshaped:  # then the layers of marks are made anew in a moment
             return
         if not self.hold:
             self._read(self._bench.clicks, self.plane)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel
 
-from ..errors import DextrError
-from ..napari_io.saved_session import describe, image_of, place_named, restore
+from ..errors import DataError, DextrError
+from ..napari_io.saved_session import describe, image_names, image_of, names_of, place_finder, place_named, restore
 from ..places import data_folder
 from ..session.autosave import Journal
-from ..session.recovery import Found, dismiss, recover, recoverable
+from ..session.recovery import Found, Recovered, RecoveredTarget, dismiss, recover, recoverable
 from .panels import make_button
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Safety(QObject):
         self._folder = folder
         self._on = on
         self._closed = False
+        self._restored: dict[tuple[Path, int], Any] = {}  # layers, by the journal and the number of the target in it
         self._looked.connect(self._on_looked)
         if on:
             do.session.watch(self._begin)
@@ -66,18 +67,10 @@ class Safety(QObject):
         """Bring back what the newest of the sessions found had done; what cannot be done is said in the widget."""
         if not self.found:
             return
-        do, found = self._do, self.found[0]
+        do, path = self._do, self.found[0].path
         try:
-            saved = recover(found.path)
-            image = image_of(saved, do.viewer)
-            do.set_image(image)
-            do.set_target(None)
-            for target in saved.targets:
-                do.set_target(restore(target, image, do.bench))
-            for draft in saved.drafts:
-                if draft.correcting is None:
-                    do.session.go_to(place_named(draft.place, image))
-                    do.session.set_prompt(draft.marks, draft.box)
+            saved = recover(path)
+            missing = self._bring_back(saved, path)
             do.show_place()
             if self.journal is None:
                 self._begin()
@@ -86,8 +79,16 @@ class Safety(QObject):
         except DextrError as error:
             do.notices.report(error)
             return
-        do.notices.say(f"{saved.objects} object{'s' if saved.objects != 1 else ''} recovered.")
-        self.forget()
+        numbers = [number for held, number in self._restored if held == path]
+        count = sum(saved.targets[number].count for number in numbers)
+        text = f"{count} object{'s' if count != 1 else ''} recovered."
+        if missing is None:
+            do.notices.say(text)
+            self.forget()
+        elif numbers:
+            do.notices.say(f"{text} There is more: {missing}")
+        else:
+            do.notices.report(missing)
 
     def forget(self) -> None:
         """Throw the newest of the sessions found away."""
@@ -104,6 +105,46 @@ class Safety(QObject):
             self.journal.close(keep=False)
         elif self._on:
             self._do.session.unwatch(self._begin)
+
+    def _bring_back(self, saved: Recovered, path: Path) -> DataError | None:
+        """Restore what is not there yet; what keeps the rest from it, an image that is not open."""
+        do, named = self._do, image_names(saved)
+        missing: DataError | None = None
+        for number, target in enumerate(saved.targets):
+            names = names_of(target)
+            if not names or do.bench.holds(self._restored.get((path, number))):
+                continue
+            try:
+                image = image_of(names, do.viewer, named)
+            except DataError as error:
+                missing = missing or error
+                continue
+            do.set_image(image)
+            do.set_target(None)
+            taken = [*do.session.written, *self._restored.values()]
+            self._restored[path, number] = self._restore(target, image, taken)
+        for draft in saved.drafts:
+            if draft.correcting is not None:
+                continue
+            try:
+                place = place_named(draft.place, image_of([draft.place], do.viewer, named))
+            except DataError as error:
+                missing = missing or error
+                continue
+            if place not in do.session.drafts:  # what is marked there by now counts more
+                do.session.go_to(place)
+                do.session.set_prompt(draft.marks, draft.box)
+        return missing
+
+    def _restore(self, target: RecoveredTarget, image: Any, taken: list[Any]) -> Any:
+        """Write a target of a saved session into a layer, and make all of it part of this session."""
+        do, place_of = self._do, place_finder(image, self._do.viewer)
+        layer = restore(target, image, do.bench, taken)
+        do.set_target(layer)
+        do.session.adopt(target.objects(place_of), safe=False)  # where they lie, the journal says better than the marks
+        for pixels in target.pixels(place_of):
+            do.session.targets[layer].keep_loose(*pixels)
+        return layer
 
     def _begin(self, change: Change | None = None) -> None:
         self._do.session.unwatch(self._begin)

@@ -1,0 +1,59 @@
+"""What Annotate does when layers, planes or pixels change in the viewer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..napari_io.placement import plain
+
+if TYPE_CHECKING:
+    from .controller import AnnotateController
+
+
+class ViewerChanges:
+    """Takes what happens in the viewer to the controller.
+
+    Parameters
+    ----------
+    do : AnnotateController
+    """
+
+    def __init__(self, do: AnnotateController) -> None:
+        self._do = do
+
+    def on_removed(self, event: Any) -> None:
+        """A layer has gone: ours, the image, the target or any other."""
+        do = self._do
+        layer, correcting = plain(event.value), do.session.reopened is not None
+        do.keys.release(layer)
+        do.target.forget(layer)
+        if do.bench.boxes is not None and layer is do.bench.boxes.layer:
+            do.session.set_box(None)
+        if do.bench.forget(layer) or correcting:  # the points of an object whose layer is gone begin a new one
+            do.look()
+        do.session.forget([place for place in do.session.places if isinstance(place, tuple) and place[0] is layer])
+        do.changed.emit()
+
+    def on_active(self, event: Any = None) -> None:
+        """Another layer is active."""
+        self._do.prompts.settle_kind()
+        self._do.changed.emit()
+
+    def on_view(self, event: Any = None) -> None:
+        """Marks made, moved or removed; another slice, axis order or dimensionality."""
+        do = self._do
+        if do.bench.image is not None and not do.closed:
+            do.notices.problem = None
+            do.look(by_hand=True)
+
+    def on_pixels(self) -> None:
+        """The image has other pixels: ask anew. Where it has other axes too, its planes are others than before."""
+        do, image = self._do, self._do.bench.image
+        places = [place for place in do.session.places if isinstance(place, tuple) and place[0] is image]
+        do.session.forget([place for place in places if image is not None and place[1].ndim != image.ndim])
+        if do.bench.clicks is None:
+            do.prompts.release()
+            do.prompts.arm()
+            do.keep_target()
+            do.look()
+        do.answers.ask_again()

@@ -1,0 +1,64 @@
+"""Layers that go, planes that turn and pixels that change under the work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+Rig = Any  # the fixtures of conftest.py: a viewer model with an image, a controller, and what it said
+
+POINTS = [(5.0, 12.0), (14.0, 4.0), (24.0, 13.0), (13.0, 22.0)]
+
+
+@pytest.mark.parametrize("name", ["Image", "Extreme clicks", "DEXTR preview", "DEXTR labels"])
+def test_layers_removed_during_a_prediction(rig: Rig, name: str) -> None:
+    rig.open()
+    rig.segment()
+    rig.do.accept()
+    rig.segmenter.gate.clear()
+    rig.click([(30, 30), (32, 28), (36, 31), (33, 34)])
+    for layer in rig.viewer.layers:
+        layer.name = f"renamed {layer.name}"
+    rig.viewer.layers.remove(f"renamed {name}")
+    rig.segmenter.gate.set()
+    if name == "Image":
+        rig.do.set_image(None)
+        assert "Open an image" in rig.do.status.text
+        return
+    if name == "Extreme clicks":
+        assert rig.do.session.remaining == 4
+        rig.do.arm()
+        rig.segment([(30, 30), (32, 28), (36, 31), (33, 34)])
+    rig.wait()
+    rig.do.accept()
+    assert rig.notices == []
+    assert rig.do.target.layer is not None
+    assert rig.do.target.layer.data[32, 30] != 0
+
+
+def test_a_picture_that_becomes_a_stack_is_annotated_on(full: Rig) -> None:
+    full.segment()
+    full.do.accept()
+    full.click(POINTS[:2])
+    image = full.do.bench.image
+    image.data = np.zeros((5, 40, 50), np.uint8)
+    full.viewer.dims.set_current_step(0, 3)
+    assert full.do.session.marks == ()
+    full.segment(POINTS, 3)
+    full.do.accept()
+    assert full.do.target.layer.data.shape == (5, 40, 50)
+    assert full.do.target.layer.data[3].any()
+    while full.do.session.can_undo:
+        full.do.undo()
+        assert full.do.notices.problem is None
+    assert not full.do.target.layer.data.any()
+
+
+def test_new_pixels_leave_the_preview_of_an_object_that_is_corrected(full: Rig) -> None:
+    full.segment()
+    full.do.accept()
+    full.do.reopen(1)
+    full.do.bench.image.data = np.ones((40, 50), np.uint8)
+    assert np.any(full.do.bench.preview.data)
