@@ -211,7 +211,8 @@ def test_a_class_that_layers_share_is_renamed_in_the_records_of_all(full: Rig) -
     assert object_table.record(first)[0][1].class_id is None
 
 
-def test_deleting_the_corrected_object_after_another_layer_was_chosen_deletes_that_one(full: Rig) -> None:
+def corrected_and_another(full: Rig) -> tuple[Any, Any]:
+    """A layer whose object 1 is being corrected, and another one with an object 1 of its own."""
     full.segment()
     full.do.accept()
     first = full.do.target.layer
@@ -221,6 +222,11 @@ def test_deleting_the_corrected_object_after_another_layer_was_chosen_deletes_th
     full.do.accept()
     full.do.set_target(first)
     full.do.reopen(1)
+    return first, other
+
+
+def test_deleting_the_corrected_object_after_another_layer_was_chosen_deletes_that_one(full: Rig) -> None:
+    first, other = corrected_and_another(full)
     full.do.set_target(other)
     full.do.delete()
     assert not first.data.any()
@@ -296,15 +302,7 @@ def test_colours_of_classes_that_napari_cannot_show_are_said_once(full: Rig, mon
 
 
 def test_a_button_means_the_object_that_is_corrected(full: Rig) -> None:
-    full.segment()
-    full.do.accept()
-    first = full.do.target.layer
-    other = full.viewer.add_labels(np.zeros((40, 50), np.uint16), name="other")
-    full.do.set_target(other)
-    full.segment(SECOND)
-    full.do.accept()
-    full.do.set_target(first)
-    full.do.reopen(1)
+    first, other = corrected_and_another(full)
     full.do.objects.add_class("cell")
     full.do.set_target(other)
     full.do.objects.classify_chosen()

@@ -157,8 +157,10 @@ def evaluate(
             "GrabCut is left out: it needs OpenCV; install it with `pip install opencv-python-headless`.",
             soft_wrap=True,
         )
-    for dataset, folder in zip(datasets, folders, strict=True):
-        check_data(segmenter, dataset, folder, settings)  # what is wrong with the last is told before the first
+    for dataset, folder in zip(datasets[1:], folders[1:], strict=True):
+        check_data(
+            segmenter, dataset, folder, settings
+        )  # not after hours with the first, which is checked as it begins
     evaluations = []
     for dataset, folder in zip(datasets, folders, strict=True):
         with progress_bar(f"Evaluating {dataset.path.parent.name}") as progress:

@@ -83,7 +83,8 @@ class Binding(Drafting):
         objects : iterable of AnnotatedObject
         classes : iterable of ObjectClass, optional
         safe : bool
-            They can be found in the image again, if all else is lost; a journal holds the others.
+            They can be found in the image again: where a label goes on to another plane, the pixels that it leaves
+            need no place in a journal.
         """
         target = self._bound()
         if classes is not None:
