@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, replace
 from functools import partial
@@ -357,10 +358,21 @@ def test_without_judges_the_last_average_is_the_model(data):
 
 
 def test_judges_of_their_own_file(data):
-    tuning = FineTuning(plan(data, hold_out=0, validation=CocoSource(data / "own.json", data)))
+    document = json.loads((data / "own.json").read_text(encoding="utf-8"))
+    for name, wanted in (("teach.json", ("0.png", "1.png")), ("judge.json", ("1.png", "2.png"))):
+        images = [image for image in document["images"] if image["file_name"] in wanted]
+        numbers = {image["id"] for image in images}
+        objects = [obj for obj in document["annotations"] if obj["image_id"] in numbers]
+        (data / name).write_text(json.dumps({**document, "images": images, "annotations": objects}), encoding="utf-8")
+    teach, judge = (CocoSource(data / name, data) for name in ("teach.json", "judge.json"))
+    lines = []
+    tuning = FineTuning(replace(plan(data, hold_out=0, validation=judge), source=teach), lines.append)
     list(tuning.run())
     assert set(tuning.outcome.after) == {"own"}
-    assert read_spec(tuning.outcome.tuned).provenance["objects"] == 12
+    assert (tuning.outcome.verdict.objects, tuning.outcome.verdict.images) == (8, 2)
+    facts = read_spec(tuning.outcome.tuned).provenance
+    assert (facts["objects"], facts["images"]) == (4, 1)  # the image in both files judges and does not teach
+    assert any("1 of 2 images" in line for line in lines)
     again = FineTuning.open(data / "run")
     assert list(again.run()) == []
     assert again.outcome.verdict == tuning.outcome.verdict

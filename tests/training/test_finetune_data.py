@@ -8,10 +8,10 @@ import pytest
 from napari_dextr.errors import DataError
 from napari_dextr.training.config import TrainConfig
 from napari_dextr.training.distribution import World
-from napari_dextr.training.finetune_data import deal, images_of, objects_of, portion, prepare
+from napari_dextr.training.finetune_data import apart, deal, images_of, objects_of, portion, prepare
 from napari_dextr.training.finetune_plan import FineTunePlan
 from napari_dextr.training.run_folder import RunFolder
-from napari_dextr.training.sources import ArraySource
+from napari_dextr.training.sources import ArraySource, Portion
 
 CONFIG = TrainConfig(canvases=((64, 1.0),))
 
@@ -188,3 +188,17 @@ def test_cutting_ends_where_it_is_given_up(tmp_path, after):
         prepared(tmp_path, source(5), folds=2, check=check)
     assert len(asked) == after + 1
     assert prepared(tmp_path, source(5), folds=2).parts is not None
+
+
+def test_images_that_judge_do_not_teach():
+    pictures = source(3)
+    said = []
+    assert apart(pictures, source(2), said.append) is pictures
+    assert said == []
+    judges = Portion(pictures, {1: None})
+    assert [image.name for image in apart(pictures, judges, said.append).images] == ["image 1", "image 3"]
+    assert "1 of 3 images" in said[0]
+    judges = Portion(pictures, {1: (slice(0, 80), slice(0, 100))})  # a part of an image is of that image
+    assert len(apart(pictures, judges, said.append).images) == 2
+    with pytest.raises(DataError, match="hold out a share"):
+        apart(pictures, pictures, said.append)

@@ -92,3 +92,13 @@ def test_an_object_on_many_planes_is_one_object():
     assert "on 3 held-out objects" in verdict.sentence()
     planes = interval(gains, ["0"] * 90, np.repeat(["4", "7", "9"], 30).tolist())
     assert planes == pytest.approx(interval(gains[::30], ["0"] * 3))
+
+
+def test_what_choosing_lent_is_no_gain_and_makes_it_less_sure():
+    before, after = objects(12, 0.05, 0.02)
+    plain, told = Verdict.of(before, after, range(12)), Verdict.of(before, after, range(12), lent=0.02)
+    assert (plain.gain - told.gain, plain.after - told.after) == (pytest.approx(0.02), pytest.approx(0.02))
+    assert told.gain - told.low == pytest.approx(np.hypot(plain.gain - plain.low, 0.02))
+    assert told.high - told.gain == pytest.approx(np.hypot(plain.high - plain.gain, 0.02))
+    assert told.helps
+    assert not Verdict.of(before, after, range(12), lent=0.04).helps  # 0.01 are left, and nobody knows

@@ -5,11 +5,6 @@ Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022 (WiSE-FT).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
-import numpy.typing as npt
-
 from .optimisation import Weights
 
 
@@ -22,8 +17,3 @@ def blended(base: Weights, tuned: Weights, alpha: float) -> Weights:
         name: base[name].cpu().lerp(value.cpu(), alpha) if value.dtype.is_floating_point else value.cpu()
         for name, value in tuned.items()
     }
-
-
-def best_alpha(ious: Mapping[float, npt.NDArray[np.float64]]) -> float:
-    """The share whose objects have the highest mean IoU ``(N,)``; the smaller one where it makes no difference."""
-    return max(sorted(ious), key=lambda alpha: round(float(np.mean(ious[alpha])), 4))

@@ -180,6 +180,8 @@ class _Cutting:
         self._plan, self._source, self._seed, self._side = plan, plan.source, config.seed, side
         self._folder, self._say, self._fitting, self._check = folder.path / "crops", progress, fitting, check
         self._units = plan.source.units(config.seed)
+        if plan.validation is not None:
+            self._source = apart(plan.source, plan.validation, progress)
 
     def stores(self) -> list[str]:
         """Write all stores; their names."""
@@ -254,6 +256,31 @@ class _Cutting:
             if len(objects) >= CROSS_VALIDATED:
                 break
         return len(objects)
+
+
+def apart(source: Source, judges: Source, progress: Progress) -> Source:
+    """A source without the images on which others judge; tells ``progress`` how many these are.
+
+    Raises
+    ------
+    DataError
+        If nothing is left.
+    """
+    judged = {image.key for image in judges.images}
+    rest = {number: None for number, image in enumerate(source.images) if image.key not in judged}
+    shared = len(source.images) - len(rest)
+    if not shared:
+        return source
+    if not rest:
+        raise DataError(
+            f"All images of {source.name} are also those to validate on: what was learned by heart would pass for a "
+            "success. Validate on other images, or hold out a share of these (--hold-out 0.2)."
+        )
+    progress(
+        f"{shared} of {len(source.images)} images are also among those to validate on. They do not teach, so that the "
+        "verdict is honest."
+    )
+    return Portion(source, rest)
 
 
 def deal(source: Source, parts: int, seed: int) -> list[Source]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from .. import __version__
@@ -21,9 +20,10 @@ from ..memory import is_full
 from ..models.checkpoint import write_checkpoint
 from ..models.heads import PromptNet
 from . import checkpoints
-from .blending import best_alpha, blended
+from .blending import blended
 from .config import TrainConfig
 from .crops import CropStore
+from .crossfit import highest, lent
 from .distribution import World
 from .finetune_data import TrainingData, images_of, objects_of
 from .finetune_plan import GROUP, FineTunePlan
@@ -34,46 +34,17 @@ from .outcome import COMPARISONS, MODEL, TUNED, Outcome
 from .run_folder import RunFolder
 from .starts import BASE, Start
 from .update import Update
-from .validation import Showing, fit_threshold
-from .verdict import Verdict
+from .validation import Showing, spread_sample, threshold_chosen, threshold_ious
+from .verdict import Verdict, units_of
+from .votes import Vote, read_vote, write_vote
 
-_VOTE = "vote.json"
 _SHOWN = 6  # judging objects that are kept to be looked at
 _JUDGED_AT_ONCE = 8  # objects that go through the network together: a ResNet-101 has no room for more
 _MANY = 20  # held-out objects from which another threshold than the start's can be chosen by them
-_FREE = {"precision", "pictures", "checkpoint_every", "checkpoint_seconds"}  # settings that change no vote
-
-Values = npt.NDArray[np.float64]
 
 
 class _Asked(Exception):
     """Objects that judge are not waited for, as a stop was asked for."""
-
-
-@dataclass(frozen=True, eq=False)
-class Vote:
-    """What judging objects say: IoU of each before, and after with each share of the new weights.
-
-    Their images and the objects themselves have numbers: several values may be of one object on several planes.
-    """
-
-    before: Values
-    after: dict[float, Values]
-    images: list[int]
-    objects: list[int]
-
-    @classmethod
-    def joined(cls, votes: Sequence[Vote]) -> Vote:
-        """The votes of all parts of a cross-validation."""
-        after = {alpha: np.concatenate([vote.after[alpha] for vote in votes]) for alpha in votes[0].after}
-        images = [number for vote in votes for number in vote.images]
-        objects = [number for vote in votes for number in vote.objects]
-        return cls(np.concatenate([vote.before for vote in votes]), after, images, objects)
-
-    def verdict(self) -> tuple[Verdict, float]:
-        """The verdict on the best share of the new weights, and that share."""
-        alpha = best_alpha(self.after)
-        return Verdict.of(self.before.tolist(), self.after[alpha].tolist(), self.images, self.objects), alpha
 
 
 class Run:
@@ -121,7 +92,7 @@ class Run:
         alpha, shown = self._config.blends[-1], list[JudgedObject]()
         if self._world.first and self._data.judges is not None and self._start.compares:
             vote, shown = self._vote(trainer, trainer.best_state(), self._data.judges, self._check, refit=True)
-            verdict, alpha = vote.verdict()
+            verdict, alpha = replace(vote, already=vote.already + _lent_by_steps(trainer, self._data.judges)).verdict()
         elif keeps_old:
             verdict = Verdict.impossible()
         self._conclude(trainer, ended, verdict, alpha, shown)
@@ -135,7 +106,7 @@ class Run:
         plain = replace(self._config, patience=0)  # the last training has no judges that could end it
         for place, number in enumerate(numbers):
             folder = RunFolder(self._folder.path / "rounds" / str(place + 1))
-            vote = self._world.tell(_read_vote(folder.path, self._config) if self._world.first else None)
+            vote = self._world.tell(read_vote(folder.path, self._config) if self._world.first else None)
             if vote is None:
                 training, judges = self._data.fold(number)
                 title = f"Judging, round {place + 1} of {rounds}"
@@ -223,7 +194,7 @@ class Run:
         vote, objects = self._vote(trainer, trainer.averaged.state_dict(), judges, check)
         checkpoints.remove(self._folder.path)  # of a last stage that followed on other rounds
         write_comparisons(folder.path / COMPARISONS, objects)
-        _write_vote(folder.path, vote, self._config)
+        write_vote(folder.path, vote, self._config)
         checkpoints.remove(folder.path)
         return vote
 
@@ -235,21 +206,23 @@ class Run:
         base = self._start.fresh()
         origin = base.state_dict()
         origin = {key: value.clone() for key, value in origin.items()}
-        usual, things = self._start.spec.threshold, objects_of(judges)
+        usual = self._start.spec.threshold
         before = self._judge(base, trainer, judges, usual, check)
         after: dict[float, Judged] = {}
         for alpha in self._config.blends:
             base.load_state_dict(blended(origin, weights, alpha))
             after[alpha] = self._judge(base, trainer, judges, usual, check)
-        alpha = best_alpha({alpha: judged.ious for alpha, judged in after.items()})
-        if refit and len(set(things)) >= _MANY:
+        vote = Vote(before.ious, {alpha: judged.ious for alpha, judged in after.items()}, *_numbers(judges))
+        alpha, by_share = vote.share()
+        if refit and len(set(vote.objects)) >= _MANY:
             base.load_state_dict(blended(origin, weights, alpha))
-            showing = self._showing(trainer, check)
-            self._threshold = fit_threshold(base.to(self._device), judges, showing, usual=usual)
-            after = {alpha: self._judge(base, trainer, judges, self._threshold, check)}
-        shown = compare(judges, range(len(judges)), before, after[alpha], self._start.look)
-        ious = {alpha: judged.ious for alpha, judged in after.items()}
-        return Vote(before.ious, ious, images_of(judges), things), shown
+            levels, ious = threshold_ious(base.to(self._device), judges, self._showing(trainer, check), usual=usual)
+            choose = partial(threshold_chosen, usual=levels.index(usual))
+            self._threshold = levels[choose(ious.mean(axis=1))]
+            after[alpha] = self._judge(base, trainer, judges, self._threshold, check)
+            by_threshold = lent(ious, units_of(vote.images, vote.objects), choose)
+            vote = replace(vote, after={alpha: after[alpha].ious}, already=by_share + by_threshold)
+        return vote, compare(judges, range(len(judges)), before, after[alpha], self._start.look)
 
     def _judge(
         self, network: PromptNet, trainer: Trainer, judges: CropStore, threshold: float, check: Callable[[], object]
@@ -351,6 +324,20 @@ class Run:
         write_checkpoint(path, weights, replace(spec, name=name, threshold=self._threshold, provenance=facts))
 
 
+def _numbers(judges: CropStore) -> tuple[list[int], list[int]]:
+    return images_of(judges), objects_of(judges)
+
+
+def _lent_by_steps(trainer: Trainer, judges: CropStore) -> float:
+    """What the choice of the best step lent to the mean of the objects, some of which validated."""
+    looked_at = spread_sample(judges, trainer.config.validate_most)
+    ious = [trainer.judged[step] for step in sorted(trainer.judged)]
+    if trainer.best.step not in trainer.judged or any(len(of_step) != len(looked_at) for of_step in ious):
+        return 0.0  # a run that an earlier version began
+    units = units_of(*_numbers(judges))
+    return lent(np.array(ious), [units[index] for index in looked_at], highest) * len(looked_at) / len(judges)
+
+
 def _best_step(trainer: Trainer | None) -> int:
     if trainer is None:
         return 0
@@ -360,32 +347,3 @@ def _best_step(trainer: Trainer | None) -> int:
 def _copy(source: Path, target: Path) -> None:
     with atomic_write(target) as part:
         part.write_bytes(source.read_bytes())
-
-
-def _write_vote(folder: Path, vote: Vote, config: TrainConfig) -> None:
-    content = {
-        "before": vote.before.tolist(),
-        "after": {str(alpha): ious.tolist() for alpha, ious in vote.after.items()},
-        "images": vote.images,
-        "objects": vote.objects,
-        "settings": _deciding(asdict(config)),
-    }
-    with atomic_write(folder / _VOTE) as part:
-        part.write_text(json.dumps(content), encoding="utf-8")
-
-
-def _read_vote(folder: Path, config: TrainConfig) -> Vote | None:
-    """The vote of a round that is over; None where it is not, or was held with other settings."""
-    try:
-        content = json.loads((folder / _VOTE).read_text(encoding="utf-8"))
-        after = {float(alpha): np.asarray(ious, np.float64) for alpha, ious in content["after"].items()}
-        if _deciding(content["settings"]) != json.loads(json.dumps(_deciding(asdict(config)))):
-            return None
-        return Vote(np.asarray(content["before"], np.float64), after, content["images"], content["objects"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that a vote depends on."""
-    return {name: value for name, value in settings.items() if name not in _FREE}

@@ -93,6 +93,7 @@ class Trainer:
         self.step = 0
         self.best = Best()
         self.before: Mapping[str, float] | None = None
+        self.judged: dict[int, list[float]] = {}
         self._ahead = ahead
         self._look, self._threshold = look, threshold
         self._room = Room(self.device)
@@ -274,6 +275,7 @@ class Trainer:
                         raise
                     self._make_room(error)
             report = {name: float(np.mean(ious)) for name, ious in found.items()}
+            self.judged[self.step] = [iou for ious in found.values() for iou in ious]
         return self.world.tell(report)
 
     def _showing(self) -> Showing:
@@ -296,6 +298,7 @@ class Trainer:
             "seed": self.config.seed,
             "best": self.best.state(),
             "before": self.before,
+            "judged": self.judged,
             "shrunk": self._room.shrunk,
             "shrunk_on": self.device.type,
         }
@@ -314,6 +317,7 @@ class Trainer:
             if state.get("best"):
                 self.best = Best.of(state["best"])
             self.before = state.get("before")
+            self.judged = dict(state.get("judged") or {})  # runs of before it was kept have none
             if state.get("shrunk_on") == self.device.type:  # what was too much for one device may fit another
                 self._room.shrunk = int(state.get("shrunk", 1))
             self.step = self._saved = int(state["step"])

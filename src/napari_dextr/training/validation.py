@@ -136,16 +136,28 @@ def fit_threshold(network: nn.Module, store: CropStore, showing: Showing, *, usu
 
     The usual one unless another threshold gains at least 0.001.
     """
-    levels = np.unique([*_LEVELS, usual])
-    by_group: dict[int, list[list[float]]] = {}
+    levels, ious = threshold_ious(network, store, showing, usual=usual)
+    groups = np.asarray(store.groups)
+    means = np.stack([ious[:, groups == group].mean(axis=1) for group in np.unique(groups)], axis=1)
+    return levels[threshold_chosen(means.mean(axis=1), levels.index(usual))]
+
+
+def threshold_ious(
+    network: nn.Module, store: CropStore, showing: Showing, *, usual: float = 0.5
+) -> tuple[list[float], npt.NDArray[np.float64]]:
+    """Thresholds on the probability, the usual one among them, and the IoU with each: ``(thresholds, N)``."""
+    levels = sorted({*_LEVELS.tolist(), usual})
+    ious = np.zeros((len(levels), len(store)))
     for indices, sample, logits in showing.answers(network, store, range(len(store))):
-        ious = [batch_iou(logits - logit(level), sample.target, sample.weight).tolist() for level in levels]
-        for position, index in enumerate(indices):
-            by_group.setdefault(int(store.groups[index]), []).append([values[position] for values in ious])
-    means = np.mean([np.mean(ious, axis=0) for ious in by_group.values()], axis=0)
-    before = int(np.argmin(abs(levels - usual)))
+        for place, level in enumerate(levels):
+            ious[place, indices] = batch_iou(logits - logit(level), sample.target, sample.weight).cpu().numpy()
+    return levels, ious
+
+
+def threshold_chosen(means: npt.NDArray[np.float64], usual: int) -> int:
+    """Number of the threshold to take by the mean IoU with each: the usual one unless another gains 0.001."""
     best = int(np.argmax(means))
-    return float(levels[best if means[best] >= means[before] + _WORTH else before])
+    return best if means[best] >= means[usual] + _WORTH else usual
 
 
 def examples(network: nn.Module, store: CropStore, showing: Showing, count: int) -> list[Example]:

@@ -58,6 +58,7 @@ class Verdict:
         after: Sequence[float],
         groups: Sequence[Any],
         things: Sequence[Any] | None = None,
+        lent: float = 0.0,
     ) -> Verdict:
         """Judge objects by their IoU before and after.
 
@@ -74,17 +75,23 @@ class Verdict:
             The image each lies on.
         things : (N,) sequence, optional
             The object each is of; by default all are of different ones.
+        lent : float
+            What choosing among models by these very objects lent to the mean after
+            (`napari_dextr.training.crossfit.lent`). It is no gain, and the interval is widened, since it is an estimate
+            that may be off by as much.
         """
         first, second = np.asarray(before, np.float64), np.asarray(after, np.float64)
         names = [str(name) for name in groups]
         objects = [str(thing) for thing in (range(len(names)) if things is None else things)]
         gains = second - first
         low, high = interval(gains, names, objects)
-        gain, independent = float(gains.mean()), len(set(objects))
+        mean, independent = float(gains.mean()), len(set(objects))
+        gain = mean - lent
+        low, high = gain - math.hypot(mean - low, lent), gain + math.hypot(high - mean, lent)
         return cls(
             helps=independent >= FEWEST and gain >= LEAST_GAIN and low >= WORST,
             before=float(first.mean()),
-            after=float(second.mean()),
+            after=float(second.mean()) - lent,
             gain=gain,
             low=low,
             high=high,
@@ -128,15 +135,19 @@ class Verdict:
         return cls(**{item.name: values[item.name] for item in fields(cls)})
 
 
+def units_of(groups: Sequence[Any], things: Sequence[Any]) -> list[str]:
+    """What scatters independently: the images ``(N,)``, or the objects where there are fewer than five images."""
+    names = [str(name) for name in groups]
+    return names if len(set(names)) >= _FEW_GROUPS else [str(thing) for thing in things]
+
+
 def interval(
     values: npt.NDArray[np.float64], groups: Sequence[str], things: Sequence[str] | None = None
 ) -> tuple[float, float]:
     """95 % interval of a mean gain, see `Verdict.of`; all that a gain can be where there is one unit alone."""
     from scipy.special import ndtr, stdtrit
 
-    _, index = np.unique(np.asarray(groups), return_inverse=True)
-    if index.max(initial=0) + 1 < _FEW_GROUPS:
-        _, index = np.unique(np.arange(len(values)) if things is None else np.asarray(things), return_inverse=True)
+    _, index = np.unique(units_of(groups, range(len(values)) if things is None else things), return_inverse=True)
     sums, counts = np.bincount(index, weights=values), np.bincount(index)
     units = len(sums)
     if units < 2:
