@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -100,8 +101,13 @@ class World:
         if self.size == 1:
             return module
         cards = [device] if device.type == "cuda" else None
-        # statistics of normalisations are averaged by `average_statistics`, after the step
-        return nn.parallel.DistributedDataParallel(module, device_ids=cards, broadcast_buffers=False)
+        parallel: Any = nn.parallel.DistributedDataParallel
+        # statistics of normalisations are averaged by `average_statistics`, after the step; PyTorch 2.15 renamed the
+        # switch, and warns of the old name
+        known = inspect.signature(parallel).parameters
+        switch = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+        wrapped: nn.Module = parallel(module, device_ids=cards, **{switch: False})
+        return wrapped
 
     def average_statistics(self, module: nn.Module) -> None:
         """Average the running statistics over all processes, so that every process has the same network."""
