@@ -30,6 +30,9 @@ def test_a_published_model_gets_its_authors_loss_at_its_own_canvas(tmp_path):
     spec = ModelSpec("d", "dextr-resnet101", pipeline="published", canvas=512, margin=50, marks=("extreme",))
     config = FineTunePlan(None, tmp_path).config(spec, CPU)
     assert (config.mask_loss, config.canvases, config.corrections) == ("balanced", ((512, 1.0),), (1.0,))
+    ours = FineTunePlan(None, tmp_path).config(SPEC, CPU)
+    assert (config.optimizer, ours.optimizer) == ("adamw", "muon")
+    assert config.anchor * config.learning_rate == pytest.approx(ours.anchor * ours.learning_rate)
 
 
 def test_few_objects_are_dealt_out_many_are_held_out(tmp_path):

@@ -40,8 +40,10 @@ FROM_SCRATCH: Mapping[str, Any] = {
 
 PUBLISHED: Mapping[str, Any] = {
     "mask_loss": "balanced", "corrections": (1.0,), "side_loss": 0.0, "score_loss": 0.0, "openings": {"extreme": 1.0},
+    "optimizer": "adamw", "learning_rate": 3e-4,
 }  # fmt: skip
-"""Settings that a published model needs beside those of the preset: the loss and the marks of its authors."""
+"""Settings that a published model needs beside those of the preset: the loss and the marks of its authors, and an
+optimiser that does not ask for the singular values of matrices of 2,048 rows in every step."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,11 @@ class FineTunePlan:
         if self.initial == SCRATCH:
             return TrainConfig.from_mapping({**precision, **preset.settings, **self.settings})
         published = spec.pipeline == "published"
-        kind: Mapping[str, Any] = PUBLISHED if published else {}
+        kind: dict[str, Any] = dict(PUBLISHED) if published else {}
+        if published:  # as strong a pull to the start in every step
+            usual = preset.settings
+            rate = kind["learning_rate"]
+            kind["anchor"] = usual.get("anchor", 0.0) * usual.get("learning_rate", rate) / rate
         canvases = _canvases(spec.canvas, 0.0 if published else preset.coarse)
         return TrainConfig.from_mapping(
             {**precision, "canvases": canvases, "turning": (GROUP,), **preset.settings, **kind, **self.settings}

@@ -39,7 +39,7 @@ class Preset:
 
 
 _COMMON: Mapping[str, Any] = {
-    "warm_up": 0.1, "decay": 0.6, "weight_decay": 0.0, "frozen_statistics": True, "learning_rate": 3e-4,
+    "warm_up": 0.1, "decay": 0.6, "weight_decay": 0.0, "frozen_statistics": True, "optimizer": "muon", "learning_rate": 2e-3,
     "corrections": (0.7, 0.2, 0.1), "photometric": 0.5, "pictures": 4,
 }  # fmt: skip
 
@@ -56,7 +56,7 @@ _ALL = (
                 "batch": 4,
                 "average": 0.9,
                 "validate_every": 16,
-                "anchor": 10.0,
+                "anchor": 1.5,
                 "blends": (0.5, 1.0),
             }
         ),
@@ -74,7 +74,7 @@ _ALL = (
                 "batch": 8,
                 "average": 0.97,
                 "validate_every": 30,
-                "anchor": 150.0,
+                "anchor": 22.0,
                 "blends": (0.3,),
             }
         ),
