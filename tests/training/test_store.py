@@ -21,7 +21,7 @@ def test_a_store_comes_back_as_written(tmp_path):
     store = write_store(tmp_path / "s", [("a", crops[:3]), ("b", crops[3:])], SIDE, messages.append)
     again = CropStore.open(tmp_path / "s")
     assert again.names == ("a", "b")
-    assert messages == ["a: 3 crops", "b: 2 crops"]
+    assert messages == ["a: 3 objects cut out", "b: 2 objects cut out"]
     np.testing.assert_array_equal(again.groups, [0, 0, 0, 1, 1])
     np.testing.assert_allclose(again.sides, [crop.side for crop in crops])
     assert len(again) == len(store) == 5
@@ -43,7 +43,7 @@ def test_crops_whose_object_vanished_are_left_out(tmp_path):
     said = []
     store = write_store(tmp_path / "s", [("a", [vanished, *crops])], SIDE, said.append)
     assert len(store) == len(store.sides) == 2
-    assert said[0] == "a: 2 crops"
+    assert said[0] == "a: 2 objects cut out"
     assert "1 so long and thin that they vanish" in said[1]
     with pytest.raises(NothingUsable, match=r"all \(2\) are so long and thin"):
         write_store(tmp_path / "t", [("a", [vanished, vanished])], SIDE)

@@ -210,8 +210,11 @@ def test_coins_with_the_embedded_model(make_napari_viewer: Any, qtbot: Any) -> N
     rows, cols = np.mgrid[: coin.shape[0], : coin.shape[1]]
     truth = ((rows - 126) / 21.5) ** 2 + ((cols - 46.5) / 22) ** 2 <= 1
     assert (coin & truth).sum() / (coin | truth).sum() > 0.8
+    widget.table.setFocus()
+    assert widget.window().focusWidget() is widget.table
     widget.redo.click()  # the real Annotate widget takes it
     qtbot.waitUntil(lambda: any("Annotate" in name for name in viewer.window.dock_widgets))
+    focused = widget.window().focusWidget()
     annotate = next(each for name, each in viewer.window.dock_widgets.items() if "Annotate" in name)
     assert annotate.controller.session.reopened == 1
     qtbot.waitUntil(lambda: annotate.controller.session.segmentation is not None)
@@ -219,3 +222,4 @@ def test_coins_with_the_embedded_model(make_napari_viewer: Any, qtbot: Any) -> N
     qtbot.waitUntil(lambda: widget.table.rows.rows[0].state == ACCEPTED)
     assert widget.message.text.text() == "✓ All objects are reviewed."
     viewer.window.remove_dock_widget(widget)
+    assert focused is not widget.table  # Enter in Annotate would have accepted what the hidden queue shows next

@@ -63,7 +63,7 @@ def test_from_labels_to_a_file(qtbot: Any, made: tuple[ViewerModel, ExportCocoWi
     assert widget.button.text() == "Cancel"
     qtbot.waitUntil(lambda: not widget.job.busy)
     assert widget.message.kind in {"done", "warning"}
-    assert "2 objects on 1 images" in widget.message.text.text()
+    assert "2 objects are on 1 image in" in widget.message.text.text()
     assert widget.button.text() == "Export"
     assert not widget.bar.isVisible()
     assert widget.form.existing.isEnabled()
@@ -87,6 +87,27 @@ def test_errors_stay_until_something_is_changed(
     assert widget.message.text.text().startswith("Ready. 2 planes without objects will be left out")
     widget.form.empty.setChecked(True)
     assert widget.message.text.text() == "Ready."
+
+
+def test_planes_that_the_file_has_already_are_not_called_black(
+    qtbot: Any, made: tuple[ViewerModel, ExportCocoWidget], tmp_path: Path
+) -> None:
+    viewer, widget = made
+    fill(viewer)
+    qtbot.waitUntil(lambda: counted(widget, 2))
+    widget.form.file.setText(str(tmp_path / "a.json"))
+    widget.form.empty.setChecked(True)
+    widget.button.click()
+    qtbot.waitUntil(lambda: not widget.job.busy)
+    widget.form.empty.setChecked(False)
+    assert widget.message.text.text() == "Ready. 'a.json' is there already."
+    widget.form.existing.setCurrentIndex(1)
+    widget.form.existing.activated.emit(1)  # another file in its place: there they are no more
+    assert widget.message.text.text().endswith("they are black. To keep them, tick 'Planes without objects too'.")
+    widget.form.existing.setCurrentIndex(0)
+    (tmp_path / "of others.json").write_text('{"images": [], "annotations": [], "categories": []}', encoding="utf-8")
+    widget.form.file.setText(str(tmp_path / "of others.json"))
+    assert "they are black, unless they are in it already" in widget.message.text.text()
 
 
 def test_counts_follow_the_labels(qtbot: Any, made: tuple[ViewerModel, ExportCocoWidget]) -> None:

@@ -62,7 +62,7 @@ def test_export_with_new_names_in_every_format(job: ExportJob, pair: Any, qtbot:
         job.export(ExportPlan(pairs=[pair], path=path, formats=formats, names={1: "ovum"}))
     text, kind = caught.args[0].sentence()
     assert kind == "done"
-    assert "2 objects on 2 images" in text
+    assert "2 objects are on 2 images" in text
     assert "2 images written" in text
     assert steps[-1] == (3, 3)
     document = json.loads(path.read_text(encoding="utf-8"))

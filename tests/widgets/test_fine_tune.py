@@ -243,6 +243,14 @@ def test_closing_the_dock_ends_the_training_with_its_checkpoint(made: Made, libr
     made.viewer.theme = "light"
 
 
+def test_a_training_whose_verdict_was_seen_goes_with_the_window(made: Made, library: Path) -> None:
+    made.run()
+    assert len(runs(library)) == 1
+    made.widget.job.close()  # what the end of the window calls: napari closes no dock when it quits
+    assert runs(library) == []
+    assert [model.name for model in own_models()] == ["cells"]
+
+
 def test_it_follows_the_theme(made: Made) -> None:
     before = made.widget.progress.plot._ground.lightnessF()
     made.viewer.theme = "light"

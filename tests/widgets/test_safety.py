@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from napari.components import ViewerModel
 
 from napari_dextr.errors import OutputError
 from napari_dextr.session.autosave import Journal
+from napari_dextr.session.recovery import Found
 from napari_dextr.widgets.controller import AnnotateController
 from napari_dextr.widgets.safety import RecoveryPanel, Safety
 
@@ -65,10 +67,18 @@ def test_a_good_end_leaves_nothing(qtbot: Any, make: Callable[..., Rig], tmp_pat
     assert "nothing to save" in rig.safety.text
     rig.open()
     rig.annotate(qtbot)
-    assert "everything is saved" in rig.safety.text
+    assert "safe from a crash" in rig.safety.text
     assert list((tmp_path / "sessions").iterdir())
     rig.safety.close()
     assert not [path for path in (tmp_path / "sessions").iterdir() if path.stat().st_size]
+
+
+def test_a_crash_before_the_first_object_is_told_without_counting_to_nought(qtbot: Any) -> None:
+    panel = RecoveryPanel()
+    qtbot.addWidget(panel)
+    now = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
+    panel.show_found([Found(Path("a"), now, now, objects=0)])
+    assert panel.text.text().endswith(", while an object was marked here.")
 
 
 def test_switched_off_it_writes_nothing(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:

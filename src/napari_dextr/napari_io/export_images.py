@@ -89,6 +89,10 @@ class Pictures:
         path = image.path
         return path is not None and path.suffix.lower() in STACKS and path.is_file() and _below(path, self.root)
 
+    def lists_all(self, source: LabelSource) -> bool:
+        """Whether the annotation file has every plane of a layer already, as far as the layer knows."""
+        return self.knows(source) and all(index in source.pictures for index in source.indices())
+
     def entries(self, source: LabelSource) -> list[dict[str, Any]]:
         """What the planes of a layer are called, for its metadata; planes that were not named are left out."""
         height, width = (int(extent) for extent in source.array.shape[-2:])

@@ -35,7 +35,7 @@ class Preferences:
     autosave : bool
         Whether the session is kept in a journal that survives a crash.
     cache_folder : str
-        Where downloaded weights and journals go; empty for the system's place for caches.
+        Where downloaded weights go; empty for the system's place for caches.
     models_folder : str
         Where models that the user trained are kept; empty for the system's place for user data.
     """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _SAMPLE = 5.0  # passes that a sample costs: its corrections, its gradient, and its share of the optimiser's work
 _LOOKS = 5  # passes that judging an object takes in each round, validations on the way included
-_SECOND_LOOK = 0.5  # seconds: a pass that is quicker is timed again, for the first one also sets the network up
+_SECOND_LOOK = 3.0  # seconds: a pass that is quicker is timed again, for the first one also sets the network up
 
 _known: dict[tuple[str, str], tuple[ModelSpec, float]] = {}  # a pass of a model on a device
 

@@ -156,6 +156,8 @@ class Run:
         if place and self._world.mean([float(asked)])[0]:  # it was asked for during the last step of the stage before
             return trainer, "stopped"
         if self._start.compares:
+            if trainer.before is None and judges is not None:
+                self._say("Objects that are held out judge the model as it is now …")  # many seconds without a step
             trainer.validate_before()
         ended, last = "settled" if trainer.settled() else "finished", place == count - 1
         with closing(trainer.train()) as updates:

@@ -145,7 +145,7 @@ def write_store(
                     places.append(crop.place)
                     things.append(crop.thing)
                 counts.append(len(sides) - before)
-                progress(f"{name}: {counts[-1]} crops")
+                progress(f"{name}: {counts[-1]} objects cut out")
             total = len(sides)
             for file, shape in ((image_file, (total, side, side, 3)), (mask_file, (total, side, side))):
                 file.seek(0)

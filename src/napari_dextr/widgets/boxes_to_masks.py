@@ -239,6 +239,7 @@ class BoxesToMasksWidget(ScrollDock):
         if self.redo.isEnabled() and row is not None and batch is not None and row.label is not None:
             self._sent = row
             correct_in_annotate(self._viewer, batch.image, batch.target, row.label)
+            self.table.clearFocus()  # else Enter, meant for Annotate, would accept the next object here, unseen
 
     def _on_corrected(self, rows: list[Any]) -> None:
         """Objects were corrected in the Annotate widget; the one that was sent there leads back to the queue."""

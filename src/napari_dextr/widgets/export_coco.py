@@ -201,9 +201,10 @@ class ExportCocoWidget(ScrollDock):
         if not left or plan.with_empty or plan.stack_comes_back():
             return ""
         planes, they = ("plane", "it is") if left == 1 else ("planes", "they are")
+        known = ", unless they are in it already" if plan.merges() else ""
         return (
-            f" {left:,} {planes} without objects will be left out: when the file is opened, {they} black. To keep "
-            "them, tick 'Planes without objects too'."
+            f" {left:,} {planes} without objects will be left out: when the file is opened, {they} black{known}. To "
+            "keep them, tick 'Planes without objects too'."
         )
 
     def _on_progress(self, done: int, total: int) -> None:

@@ -61,11 +61,19 @@ class ExportPlan:
     names: Mapping[int, str] = field(default_factory=dict)
 
     def stack_comes_back(self) -> bool:
-        """Whether planes that are left out are seen all the same when the file is opened, in the stacks' own files."""
+        """Whether planes that are left out are seen all the same when the file is opened.
+
+        In the stacks' own files, or as they are in the file that this is merged into.
+        """
         if self.path is None or "coco" not in self.formats or not self.write_images:
             return True
         pictures = Pictures(self.path, write=False)
-        return all(pictures.come_back(label_source(labels, image)) for labels, image in self.pairs)
+        sources = [label_source(labels, image) for labels, image in self.pairs]
+        return all(pictures.come_back(source) or (self.merges() and pictures.lists_all(source)) for source in sources)
+
+    def merges(self) -> bool:
+        """Whether there is a file whose entries stay."""
+        return not self.replace and self.path is not None and self.path.is_file()
 
 
 @dataclass(frozen=True)
@@ -80,18 +88,22 @@ class Outcome:
     def sentence(self) -> tuple[str, str]:
         """What the user reads of it, and ``"done"`` or ``"warning"``."""
         wrong = [*self.report.problems, *(() if self.check is None else self.check.problems)]
-        images = f"{len(self.pictures.written)} images written. " if self.pictures.written else ""
-        left = f"{self.report.kept:,} entries of others left alone. " if self.report.kept else ""
-        gone = f"{self.report.removed:,} deleted objects removed. " if self.report.removed else ""
-        text = (
-            f"{self.report.objects:,} objects on {self.report.images:,} images are in '{self.path.name}'. "
-            f"{images}{left}{gone}"
-        )
+        written, kept, removed = len(self.pictures.written), self.report.kept, self.report.removed
+        images = f"{_some(written, 'image', 'images')} written. " if written else ""
+        left = f"{_some(kept, 'entry', 'entries')} of others left alone. " if kept else ""
+        gone = f"{_some(removed, 'deleted object', 'deleted objects')} removed. " if removed else ""
+        objects = _some(self.report.objects, "object is", "objects are")
+        planes = _some(self.report.images, "image", "images")
+        text = f"{objects} on {planes} in '{self.path.name}'. {images}{left}{gone}"
         if wrong:
             return f"{text}Please look at: {wrong[0]}" + (
                 f" (and {len(wrong) - 1} more)" if wrong[1:] else ""
             ), "warning"
         return f"{text}The file was read again and is sound." if self.check is not None else text.rstrip(), "done"
+
+
+def _some(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 class ExportJob(QObject):

@@ -162,7 +162,7 @@ class FineTuneWidget(ScrollDock):
         if ended.unmade:
             self._on_end("Stopped before there was a new model to keep; the training can be resumed.", "warning")
             return
-        self._ended = ended
+        self._ended, self.job.seen = ended, ended.run
         self.model.take(ended.kept)
         self.result.show_verdict(*ended.verdict())
         self._show_page(self.result)
@@ -200,6 +200,7 @@ class FineTuneWidget(ScrollDock):
     def _forget(self) -> None:
         """A model that was kept is in the library by now; the folder of its training is not needed any more."""
         ended, self._ended = self._ended, None
+        self.job.seen = None
         if ended is not None:
             self._try(self.job.discard, ended.run)
 

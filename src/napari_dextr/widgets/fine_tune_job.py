@@ -65,6 +65,8 @@ class FineTuneJob(QObject):
         self._viewer = viewer
         self._make = make or work.make_tuning
         self._order: Order | None = None
+        self.seen: Path | None = None
+        """Run whose outcome the user has seen: it goes together with the window, as with the widget."""
         self._surveying = Background()
         self._surveying.done.connect(self.surveyed)
         self._surveying.failed.connect(lambda error: self.unusable.emit(sentence_of(error)))
@@ -211,6 +213,10 @@ class FineTuneJob(QObject):
             order.paused = False  # before it begins, as after: one that waits would not notice
             if order.tuning is not None:
                 order.tuning.resume()
+        seen, self.seen = self.seen, None
+        if seen is not None:
+            with suppress(DextrError):  # nobody is there to be told; it is offered again
+                self.discard(seen)
 
     # -- in the main thread ---------------------------------------------------------------------------------------
 

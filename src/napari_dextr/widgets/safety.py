@@ -61,7 +61,8 @@ class Safety(QObject):
             return "Autosave is off"
         if self.journal is None:
             return "Autosave: nothing to save yet"
-        return f"Autosave: {self.journal.problem}" if self.journal.problem else "Autosave: everything is saved"
+        # Not "saved": a good end removes the journal, and whoever trusted that word would lose what was not exported.
+        return f"Autosave: {self.journal.problem}" if self.journal.problem else "Autosave: safe from a crash"
 
     def recover(self) -> None:
         """Bring back what the newest of the sessions found had done; what cannot be done is said in the widget."""
@@ -193,6 +194,6 @@ class RecoveryPanel(QFrame):
         if found:
             count = found[0].objects
             when = found[0].changed.astimezone().strftime("%d %B, %H:%M")
-            self.text.setText(
-                f"napari ended unexpectedly on {when}, with {count} object{'s' if count != 1 else ''} annotated here."
-            )
+            objects = f"{count} object{'s' if count != 1 else ''}"
+            done = f"with {objects} annotated" if count else "while an object was marked"
+            self.text.setText(f"napari ended unexpectedly on {when}, {done} here.")
