@@ -39,7 +39,7 @@ class Preset:
 
 
 _COMMON: Mapping[str, Any] = {
-    "warm_up": 0.1, "decay": 0.6, "weight_decay": 0.0, "frozen_statistics": True, "optimizer": "muon", "learning_rate": 4e-3,
+    "warm_up": 0.1, "decay": 0.6, "weight_decay": 0.0, "frozen_statistics": True, "optimizer": "muon",
     "corrections": (0.7, 0.2, 0.1), "photometric": 0.5, "pictures": 4,
 }  # fmt: skip
 
@@ -54,6 +54,7 @@ _ALL = (
                 **_COMMON,
                 "steps": 48,
                 "batch": 4,
+                "learning_rate": 4e-3,
                 "average": 0.9,
                 "validate_every": 16,
                 "anchor": 0.75,
@@ -72,10 +73,10 @@ _ALL = (
                 **_COMMON,
                 "steps": 120,
                 "batch": 8,
+                "learning_rate": 2e-3,
                 "average": 0.97,
                 "validate_every": 30,
                 "anchor": 22.0,
-                "learning_rate": 2e-3,
                 "blends": (0.3,),
             }
         ),
