@@ -57,8 +57,8 @@ def pytest_collection_finish() -> None:
 def spare_the_collector() -> None:
     """Have Python's collector pass over what is there before a test makes anything: half a million objects of modules.
 
-    napari collects whenever a layer leaves a viewer that is shown, and Python does by itself; each time that took a third
-    of a second, of which nothing came. Garbage is gone before, so that it is not kept for good.
+    napari collects whenever a layer leaves a viewer that is shown, and Python does by itself; each time that took a
+    third of a second, of which nothing came. Garbage is gone before, so that it is not kept for good.
     """
     gc.collect()
     gc.freeze()
