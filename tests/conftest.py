@@ -50,6 +50,12 @@ def pytest_xdist_auto_num_workers() -> int | None:
     return min(usable, 4)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest tests first where several processes share the work: the last of them would run on alone."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_collection_finish() -> None:
     spare_the_collector()
 
