@@ -36,6 +36,7 @@ canvases = [[64, 1.0]]
 validate_every = 1
 pictures = 0
 """
+NETWORK = "[model]\nwidths = [8, 12, 16]\nblocks = [1, 1, 1]\ndecoder = 8\npools = [2]\n"
 SETTINGS = "[train]\nsteps = 50\nbatch = 2\nvalidate_every = 1\npictures = 0\n"
 
 
@@ -47,7 +48,7 @@ def data(tmp_path, monkeypatch):
     for name in ("a.png", "b.png"):
         Image.fromarray(np.where(labels > 0, 200, 40).astype(np.uint8)).save(tmp_path / name)
     write_coco(tmp_path / "annotations.json", merge_coco([labels_to_coco(labels, name) for name in ("a.png", "b.png")]))
-    (tmp_path / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+    (tmp_path / "tiny.toml").write_text(RECIPE + NETWORK, encoding="utf-8")
     (tmp_path / "settings.toml").write_text(SETTINGS, encoding="utf-8")
     return tmp_path
 
@@ -64,6 +65,7 @@ def tune(data, weights, *extra):
 
 
 def test_a_recipe_becomes_a_checkpoint(data):
+    (data / "tiny.toml").write_text(RECIPE, encoding="utf-8")  # which names no network: it is the whole compact one
     result = run(data, "--json", str(data / "report.json"))
     assert result.exit_code == 0, result.output
     assert "step 2 of 2" in result.output

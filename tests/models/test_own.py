@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import struct
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -169,11 +168,9 @@ def test_somebody_who_is_quicker_with_the_name_loses_nothing(run, library, monke
     assert len(files(library)) == 2
 
 
-def test_two_programs_at_once_keep_two_models(run, library):
+def test_two_programs_at_once_keep_two_models(run, library, start_python):
     program = "import sys; from napari_dextr.models.own import keep_model; print(keep_model(sys.argv[1], 'cells').name)"
-    started = [
-        subprocess.Popen([sys.executable, "-c", program, str(run)], stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    started = [start_python("-c", program, run) for _ in range(2)]
     said = [process.communicate()[0].strip() for process in started]
     assert sorted(said) == ["cells", "cells 2"]
     assert names() == ["cells", "cells 2"]

@@ -44,11 +44,9 @@ def stored(kind: str, shape: tuple[int, ...], dtype: Any, folder: Path) -> Any:
     """A Labels layer of a kind, full of zeros."""
     if kind == "zarr":
         zarr = pytest.importorskip("zarr")
-        return Labels(
-            zarr.open(
-                str(folder / "labels.zarr"), mode="w", shape=shape, chunks=(8,) * len(shape), dtype=dtype, fill_value=0
-            )
-        )
+        chunks = tuple(max(8, side // 8) for side in shape)  # several, and not thousands, which zarr takes a second for
+        options = {"mode": "w", "shape": shape, "chunks": chunks, "dtype": dtype, "fill_value": 0}
+        return Labels(zarr.open(str(folder / "labels.zarr"), **options))
     if kind == "memmap":
         return Labels(np.memmap(folder / "labels.raw", dtype, "w+", shape=shape))
     if kind == "other":

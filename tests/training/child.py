@@ -27,7 +27,7 @@ SHARES = {"upright": 1.0, "turning": 1.0}
 
 def make_network() -> CompactNet:
     torch.manual_seed(0)
-    return CompactNet(widths=(8, 12, 16, 16), blocks=(1, 1, 1, 1), decoder=8, pools=(1, 2))
+    return CompactNet(widths=(8, 12, 16), blocks=(1, 1, 1), decoder=8, pools=(2,))
 
 
 def settings(**changes) -> TrainConfig:

@@ -38,4 +38,4 @@ def network():
     import torch
 
     torch.manual_seed(0)
-    return CompactNet(widths=(8, 12, 16, 16), blocks=(1, 1, 1, 1), decoder=8, pools=(1, 2))
+    return CompactNet(widths=(8, 12, 16), blocks=(1, 1, 1), decoder=8, pools=(2,))

@@ -77,6 +77,7 @@ def both(store, tmp_path_factory):
     return [json.loads((run / f"rank{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)]
 
 
+@pytest.mark.long
 def test_all_processes_end_with_the_same_network(both):
     assert [result["rank"] for result in both] == [0, 1]
     assert all(result["alike"] for result in both)
@@ -85,6 +86,7 @@ def test_all_processes_end_with_the_same_network(both):
     assert [result["samples"] for result in both] == [2, 2]
 
 
+@pytest.mark.long
 def test_a_stop_asked_of_one_ends_all_and_the_run_resumes(both):
     assert both[0]["stopped"] == both[1]["stopped"] == STEPS // 2 + 1
     for result in both:
@@ -94,6 +96,7 @@ def test_a_stop_asked_of_one_ends_all_and_the_run_resumes(both):
         assert result["best"][0] == result["best"][1]
 
 
+@pytest.mark.long
 def test_two_halves_of_a_batch_learn_like_one_whole(both, store, tmp_path):
     alone = [update.loss for update in make_trainer(tmp_path, store, store, steps=STEPS).train()]
     together = both[0]["curve"]

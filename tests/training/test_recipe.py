@@ -16,7 +16,8 @@ from napari_dextr.models.compact import CompactNet
 from napari_dextr.training.crops import CropStore
 from napari_dextr.training.recipe import BUILT_IN, Recipe, run
 
-TINY = """
+NETWORK = "widths = [8, 12, 16]\nblocks = [1, 1, 1]\ndecoder = 8\npools = [2]"
+TINY = f"""
 [crops]
 side = 64
 [[crops.sources]]
@@ -35,12 +36,14 @@ name = "own"
 annotations = "pack/annotations.json"
 images = "pack/images"
 [model]
+{NETWORK}
 canvas = 64
 [train]
 steps = 2
 batch = 2
 canvases = [[64, 1.0]]
 validate_every = 2
+pictures = 0
 """
 
 
@@ -85,7 +88,7 @@ def test_a_run_can_start_from_a_given_network(data):
     made = []
 
     def small():
-        made.append(CompactNet())
+        made.append(CompactNet(widths=(8, 12, 16), blocks=(1, 1, 1), decoder=8, pools=(2,)))
         return made[0]
 
     list(run(Recipe.read(data / "tiny.toml"), data, data / "run", initial=small))
@@ -117,7 +120,7 @@ def test_recipes_that_make_no_sense_are_refused(tmp_path, text, words):
 
 
 def with_model(data, lines):
-    (data / "tiny.toml").write_text(TINY.replace("[model]\n", f"[model]\n{lines}\n"), encoding="utf-8")
+    (data / "tiny.toml").write_text(TINY.replace(NETWORK, lines), encoding="utf-8")
     return Recipe.read(data / "tiny.toml")
 
 

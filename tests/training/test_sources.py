@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -91,6 +92,12 @@ def test_shares_that_make_no_sense_are_refused(pack, share):
 
 def field(rows=5, cols=7, step=40):
     """One image with a grid of discs of as many grey values, and its labels."""
+    image, labels = drawn(rows, cols, step)
+    return image.copy(), labels.copy()
+
+
+@cache
+def drawn(rows, cols, step):
     labels = np.zeros((rows * step, cols * step), np.int32)
     row, col = np.indices(labels.shape)
     for label in range(1, rows * cols + 1):

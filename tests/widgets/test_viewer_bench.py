@@ -36,6 +36,7 @@ print(json.dumps({**report.to_json(), "said": said}, allow_nan=False))
 
 
 @pytest.mark.screen
+@pytest.mark.long
 def test_all_sizes_frames_and_a_session_in_one_run() -> None:
     pytest.importorskip("zarr")
     done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, check=False, timeout=250)
