@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from qtpy.QtCore import QCoreApplication, QEvent
 
 from napari_dextr.napari_io import label_layers, object_table
 from napari_dextr.objects import Mark, ObjectFacts
@@ -323,3 +324,14 @@ def test_the_label_of_an_undone_object_is_free_for_no_widget(full: Rig) -> None:
     target = full.do.target.layer
     full.do.undo()
     assert object_table.given_highest(target) == 1
+
+
+def test_the_end_of_the_program_may_delete_the_timer_first(full: Rig) -> None:
+    full.segment()
+    full.do.accept()
+    layer, timer = full.do.target.layer, full.do.objects._timer
+    timer.deleteLater()
+    QCoreApplication.sendPostedEvents(timer, QEvent.Type.DeferredDelete)
+    full.do.close()  # an exception here would end the program with a signal
+    assert list(layer.features["index"]) == [1]
+    assert full.do.closed

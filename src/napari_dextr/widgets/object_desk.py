@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -177,7 +178,8 @@ class ObjectDesk(QObject):
     def show_tables(self) -> None:
         """Fill the features tables that are out of date."""
         stale, self._stale = self._stale, set()
-        self._timer.stop()
+        with suppress(RuntimeError):  # at the end of the program Qt may have deleted its timer already
+            self._timer.stop()
         for layer in stale & self._session.targets.keys():
             target = self._session.targets[layer]
             areas: dict[int, int] = {}
