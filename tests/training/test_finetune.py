@@ -21,6 +21,7 @@ from napari_dextr.models.spec import ModelSpec
 from napari_dextr.prompt import MARKS
 from napari_dextr.training import finetune_run, loop
 from napari_dextr.training.finetune import FineTunePlan, FineTuning, read_outcome
+from napari_dextr.training.finetune_plan import PLAN
 from napari_dextr.training.outcome import Outcome
 from napari_dextr.training.run_folder import read_metrics
 from napari_dextr.training.sources import ArraySource, CocoSource
@@ -377,6 +378,13 @@ def test_judges_of_their_own_file(data):
     again = FineTuning.open(data / "run")
     assert list(again.run()) == []
     assert again.outcome.verdict == tuning.outcome.verdict
+
+
+def test_judges_of_the_file_that_teaches_are_refused_before_a_plan_is_remembered(data):
+    with pytest.raises(DataError, match="hold out a share"):
+        list(FineTuning(plan(data, hold_out=0, validation=CocoSource(data / "own.json", data))).run())
+    assert not (data / "run" / PLAN).exists()
+    assert len(list(FineTuning(plan(data)).run())) == 4
 
 
 def test_arrays_can_be_trained_on(data):

@@ -110,9 +110,12 @@ def prepare(
                 f"The run in '{folder.path}' was interrupted before its objects were cut out, so it cannot go on by "
                 "itself; start it again from the annotations."
             )
-        plan.write()
+        cutting = None
         if not path.is_file():
-            stores = _Cutting(plan, config, folder, facts["side"], progress, fitting, check).stores()
+            cutting = _Cutting(plan, config, folder, facts["side"], progress, fitting, check)  # may refuse the plan
+        plan.write()
+        if cutting is not None:
+            stores = cutting.stores()
             with atomic_write(path) as temporary:
                 temporary.write_text(json.dumps({**facts, "stores": stores}), encoding="utf-8")
     world.tell(None)  # the others wait for the crops
