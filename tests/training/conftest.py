@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from napari_dextr.image import as_plane
-from napari_dextr.models.compact import CompactNet
 from napari_dextr.training.crops import cut, write_store
 
 SIDE = 64
@@ -35,7 +34,6 @@ def store(tmp_path_factory):
 
 @pytest.fixture
 def network():
-    import torch
+    from .child import make_network
 
-    torch.manual_seed(0)
-    return CompactNet(widths=(8, 12, 16), blocks=(1, 1, 1), decoder=8, pools=(2,))
+    return make_network()

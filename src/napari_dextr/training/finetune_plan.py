@@ -112,11 +112,7 @@ class FineTunePlan:
         if self.initial == SCRATCH:
             return TrainConfig.from_mapping({**precision, **preset.settings, **self.settings})
         published = spec.pipeline == "published"
-        kind: dict[str, Any] = dict(PUBLISHED) if published else {}
-        if published:  # as strong a pull to the start in every step
-            usual = preset.settings
-            rate = kind["learning_rate"]
-            kind["anchor"] = usual.get("anchor", 0.0) * usual.get("learning_rate", rate) / rate
+        kind = _for_published(preset) if published else {}
         canvases = _canvases(spec.canvas, 0.0 if published else preset.coarse)
         return TrainConfig.from_mapping(
             {**precision, "canvases": canvases, "turning": (GROUP,), **preset.settings, **kind, **self.settings}
@@ -202,6 +198,12 @@ class FineTunePlan:
             return plan if device is None else replace(plan, device=device)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"The plan in '{folder}' cannot be read ({error}); start the training again.") from None
+
+
+def _for_published(preset: Preset) -> dict[str, Any]:
+    """`PUBLISHED`, with an anchor that pulls to the start as strongly in every step as the preset's own."""
+    rate, usual = PUBLISHED["learning_rate"], preset.settings
+    return {**PUBLISHED, "anchor": usual.get("anchor", 0.0) * usual.get("learning_rate", rate) / rate}
 
 
 def _canvases(side: int, coarse: float) -> tuple[tuple[int, float], ...]:

@@ -93,7 +93,7 @@ class Trainer:
         self.step = 0
         self.best = Best()
         self.before: Mapping[str, float] | None = None
-        self.judged: dict[int, list[float]] = {}
+        self.judged: dict[int, list[float]] = {}  # by step, the IoU of every object that validated
         self._ahead = ahead
         self._look, self._threshold = look, threshold
         self._room = Room(self.device)

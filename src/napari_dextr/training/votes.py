@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..files import atomic_write
 from .config import TrainConfig
-from .crossfit import best, lent
+from .crossfit import Values, best, lent
 from .verdict import Verdict, units_of
 
 VOTE = "vote.json"
 _FREE = {"precision", "pictures", "checkpoint_every", "checkpoint_seconds"}  # settings that change no vote
-
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

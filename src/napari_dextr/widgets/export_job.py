@@ -19,6 +19,7 @@ from ..napari_io.export_planes import image_labels, joined_classes, keep_numbers
 from ..napari_io.export_source import LabelSource, label_source
 from ..objects import ObjectClass
 from .background import Background, Tell
+from .export_parts import number_of
 
 if TYPE_CHECKING:
     from ..coco.labels import SegmentationForm
@@ -89,21 +90,17 @@ class Outcome:
         """What the user reads of it, and ``"done"`` or ``"warning"``."""
         wrong = [*self.report.problems, *(() if self.check is None else self.check.problems)]
         written, kept, removed = len(self.pictures.written), self.report.kept, self.report.removed
-        images = f"{_some(written, 'image', 'images')} written. " if written else ""
-        left = f"{_some(kept, 'entry', 'entries')} of others left alone. " if kept else ""
-        gone = f"{_some(removed, 'deleted object', 'deleted objects')} removed. " if removed else ""
-        objects = _some(self.report.objects, "object is", "objects are")
-        planes = _some(self.report.images, "image", "images")
-        text = f"{objects} on {planes} in '{self.path.name}'. {images}{left}{gone}"
+        images = f"{number_of(written, 'image')} written. " if written else ""
+        left = f"{kept:,} {'entry' if kept == 1 else 'entries'} of others left alone. " if kept else ""
+        gone = f"{number_of(removed, 'deleted object')} removed. " if removed else ""
+        objects, planes = number_of(self.report.objects, "object"), number_of(self.report.images, "image")
+        are = "is" if self.report.objects == 1 else "are"
+        text = f"{objects} {are} on {planes} in '{self.path.name}'. {images}{left}{gone}"
         if wrong:
             return f"{text}Please look at: {wrong[0]}" + (
                 f" (and {len(wrong) - 1} more)" if wrong[1:] else ""
             ), "warning"
         return f"{text}The file was read again and is sound." if self.check is not None else text.rstrip(), "done"
-
-
-def _some(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
 
 
 class ExportJob(QObject):

@@ -170,8 +170,8 @@ class CountsPanel(QLabel):
     def show_counts(self, counts: Counts, complete: bool) -> None:
         """Show counts, so far or complete."""
         lines = [
-            f"<b>{_number(counts.objects, 'object')}</b> on "
-            f"{_number(counts.planes_with_objects, 'plane')} of {counts.planes:,}" + ("" if complete else " so far …")
+            f"<b>{number_of(counts.objects, 'object')}</b> on "
+            f"{number_of(counts.planes_with_objects, 'plane')} of {counts.planes:,}" + ("" if complete else " so far …")
         ]
         for kind, text in (
             ("tiny", "tiny"),
@@ -208,7 +208,8 @@ class MessagePanel(QFrame):
         self.text.setFont(font)
 
 
-def _number(count: int, noun: str) -> str:
+def number_of(count: int, noun: str) -> str:
+    """A count with its noun, in the plural where it has to be."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
