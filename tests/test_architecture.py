@@ -28,7 +28,7 @@ TESTS = PROJECT / "tests"
 FLOORS = (
     {
         "errors", "files", "prompt", "image", "image_file", "mask_file", "frame", "guidance", "simulation",
-        "postprocess", "metrics", "rle", "locks", "memory", "objects", "places", "segmentation", "threads",
+        "postprocess", "obedience", "metrics", "rle", "locks", "memory", "objects", "places", "segmentation", "threads",
     },
     {"models", "segmenter"},
     {"session", "propagation", "coco", "label_formats", "annotate", "baselines", "evaluation", "training", "overlay"},

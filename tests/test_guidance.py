@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_dextr.frame import Frame
-from napari_dextr.guidance import BROAD, CHANNELS, NARROW, draw, encode, sample_stroke, to_edges
+from napari_dextr.guidance import BROAD, CHANNELS, NARROW, draw, encode, to_edges
 from napari_dextr.prompt import Prompt
 
 SHAPE = (200, 220)
@@ -125,13 +125,6 @@ def test_batches_of_different_counts_are_drawn_as_the_formula_says():
                 squared = ((grid - mark) ** 2).sum(axis=-1)
                 expected = np.maximum(expected, np.exp(-squared / (2 * (share * size) ** 2)))
             np.testing.assert_allclose(drawn[index, channel].numpy(), expected, atol=1e-5)
-
-
-def test_strokes_are_sampled_closely():
-    line = sample_stroke(np.array([[0.0, 0.0], [0.0, 10.0], [5.0, 10.0]]), 1.5)
-    assert np.linalg.norm(np.diff(line, axis=0), axis=1).max() <= 1.5 + 1e-9
-    np.testing.assert_array_equal(line[[0, -1]], [[0, 0], [5, 10]])
-    np.testing.assert_array_equal(sample_stroke(np.array([[3.0, 4.0]]), 1.0), [[3, 4]])
 
 
 def test_marks_on_pixel_centres_become_the_pixels_edges():

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from napari_dextr.errors import PromptError
-from napari_dextr.prompt import MARKS, Prompt, as_points, check_extreme_points
+from napari_dextr.prompt import MARKS, Prompt, as_points, check_extreme_points, sample_stroke
 
 DIAMOND = [(10.0, 40.0), (50.0, 5.0), (90.0, 42.0), (48.0, 80.0)]
 coordinates = st.floats(-1e4, 1e4)
@@ -331,3 +331,10 @@ def test_the_first_points_that_coincide_are_named() -> None:
 def test_an_earlier_mask_of_no_pixels_is_refused() -> None:
     with pytest.raises(PromptError, match="covers no pixel"):
         Prompt.box(1, 1, 5, 5).with_mask(np.zeros((0, 4)), (slice(3, 3), slice(0, 4)))
+
+
+def test_strokes_are_sampled_closely():
+    line = sample_stroke(np.array([[0.0, 0.0], [0.0, 10.0], [5.0, 10.0]]), 1.5)
+    assert np.linalg.norm(np.diff(line, axis=0), axis=1).max() <= 1.5 + 1e-9
+    np.testing.assert_array_equal(line[[0, -1]], [[0, 0], [5, 10]])
+    np.testing.assert_array_equal(sample_stroke(np.array([[3.0, 4.0]]), 1.0), [[3, 4]])

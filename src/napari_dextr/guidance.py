@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 
 from .frame import Frame
-from .prompt import Bounds, Points, Prompt
+from .prompt import Bounds, Points, Prompt, sample_stroke
 from .simulation import box_of
 
 CHANNELS = 8
@@ -140,14 +140,3 @@ def _squared_distances_to_many(points: Points, size: int) -> npt.NDArray[np.floa
     pixels = np.indices((size, size)).reshape(2, -1).T
     distances: npt.NDArray[np.float64] = cKDTree(points).query(pixels)[0]
     return (distances.reshape(size, size) ** 2).astype(np.float32)
-
-
-def sample_stroke(line: Points, spacing: float) -> Points:
-    """Points along an ``(N, 2)`` polyline, at most ``spacing`` apart."""
-    if len(line) < 2:
-        return line
-    lengths = np.linalg.norm(np.diff(line, axis=0), axis=1)
-    along = np.concatenate([[0.0], np.cumsum(lengths)])
-    count = max(2, int(np.ceil(along[-1] / spacing)) + 1)
-    at = np.linspace(0, along[-1], count)
-    return np.column_stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)])

@@ -297,6 +297,17 @@ def check_extreme_points(points: Points) -> None:
         raise PromptError("The points lie on one line; an object needs extent both ways, so move one of them.")
 
 
+def sample_stroke(line: Points, spacing: float) -> Points:
+    """Points along an ``(N, 2)`` polyline, at most ``spacing`` apart."""
+    if len(line) < 2:
+        return line
+    lengths = np.linalg.norm(np.diff(line, axis=0), axis=1)
+    along = np.concatenate([[0.0], np.cumsum(lengths)])
+    count = max(2, int(np.ceil(along[-1] / spacing)) + 1)
+    at = np.linspace(0, along[-1], count)
+    return np.column_stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)])
+
+
 def _told_apart(points: Points) -> tuple[int, tuple[int, int]]:
     """How many points can be told apart, up to as many as are needed, and the first two that cannot."""
     twins, distinct = (0, 0), 0

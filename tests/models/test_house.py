@@ -44,6 +44,15 @@ def test_only_the_crop_is_read():
     assert max(probability.shape) < 150
 
 
+def test_a_click_that_the_network_does_not_follow_gets_its_way():
+    plane = as_plane(np.zeros((120, 110), np.uint8))
+    prompt = Prompt.extreme(EXTREMES).with_outside([(55, 50)])
+    _inputs, (frame,) = HousePipeline().read(plane, prompt, SPEC)
+    probability, region = HousePipeline().paste(torch.ones(1, 1, 32, 32), frame, prompt, SPEC)
+    assert probability[55 - region[0].start, 50 - region[1].start] == 0
+    assert 0.6 < (probability > SPEC.threshold).mean() < 1
+
+
 def test_standardising_is_blind_to_brightness_and_contrast():
     pixels = torch.rand(2, 3, 16, 16) * 100
     inside = torch.ones(2, 16, 16, dtype=torch.bool)

@@ -12,6 +12,7 @@ from ..errors import PromptError
 from ..frame import Frame
 from ..guidance import encode
 from ..image import ImagePlane
+from ..obedience import obey
 from ..prompt import Bounds, Prompt, Region
 from .spec import ModelSpec
 
@@ -46,8 +47,9 @@ class HousePipeline:
     def paste(
         self, logits: torch.Tensor, placement: Frame, prompt: Prompt, spec: ModelSpec
     ) -> tuple[npt.NDArray[np.float32], Region]:
-        """Probability and the region it covers, from ``(1, 1, s, s)`` logits."""
-        return placement.paste(logits[0, 0])
+        """Probability and the region it covers, from ``(1, 1, s, s)`` logits; clicks get their way."""
+        probability, region = placement.paste(logits[0, 0])
+        return obey(probability, region, prompt, spec.threshold), region
 
 
 def working_bounds(prompt: Prompt, shape: tuple[int, int]) -> tuple[Bounds, ...]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..guidance import sample_stroke
-from ..prompt import Bounds, Points
+from ..prompt import Bounds, Points, sample_stroke
 from ..simulation import Simulator, box_of, extreme_points, longer_side, outline
 
 Matrix = npt.NDArray[np.float64]
