@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import subprocess
@@ -16,11 +17,12 @@ import napari_dextr.session.autosave as autosave
 from napari_dextr.errors import OutputError
 from napari_dextr.objects import ObjectClass
 from napari_dextr.segmentation import Segmentation
-from napari_dextr.session import Session
+from napari_dextr.session import AcceptPolicy, Session
 from napari_dextr.session.autosave import SUFFIX, Journal
 from napari_dextr.session.labelling import Stroke
 from napari_dextr.session.patches import SparseLabels
 from napari_dextr.session.recovery import recover, recoverable
+from napari_dextr.session.unsaved import moment
 
 WORK = """
 import itertools, os, signal, sys
@@ -150,16 +152,134 @@ def test_sessions_side_by_side(session: Session, tmp_path: Path) -> None:
     assert {found.path for found in recoverable(tmp_path)} == {journal.path for journal in journals}
 
 
-def test_a_session_that_ended_is_not_offered(session: Session, tmp_path: Path) -> None:
+def test_a_session_that_ended_is_offered_where_no_file_has_it(session: Session, tmp_path: Path) -> None:
     first, second = Journal(tmp_path, session), Journal(tmp_path, session)
     accept(session)
     first.close()
     second.close(keep=False)
     accept(session, 40)
-    assert recoverable(tmp_path) == []
     assert list(tmp_path.iterdir()) == [first.path]
-    assert recover(first.path).objects == 1
-    first.close()
+    (found,) = recoverable(tmp_path)
+    assert (found.path, found.objects, found.saved, found.ended) == (first.path, 1, 0, True)
+    assert list(tmp_path.iterdir()) == [first.path]
+
+
+def test_a_session_without_anything_to_lose_leaves_nothing(session: Session, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, session)
+    session.add_class("cell")
+    session.add_point("inside", (3, 3))
+    session.discard()
+    accept(session)
+    session.undo()
+    journal.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_saved_leaves_nothing_until_it_changes(session: Session, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, session)
+    accept(session)
+    accept(session, 40)
+    journal.save("layer", moment())
+    journal.close()
+    assert list(tmp_path.iterdir()) == []
+    journal = Journal(tmp_path, session)
+    assert journal.unsaved.objects == 2  # another one knows nothing of that
+    journal.save("layer", moment())
+    session.delete(1)
+    journal.close()
+    (found,) = recoverable(tmp_path)
+    assert (found.objects, found.saved, found.ended) == (1, 1, True)  # a change, though no object is unsaved
+
+
+def test_each_label_image_is_saved_by_itself(session: Session, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, session)
+    accept(session)
+    session.bind("other", SparseLabels(np.uint16))
+    accept(session)
+    accept(session, 40)
+    journal.save("layer", moment())
+    journal.save("no layer of it", moment())
+    journal._lock.release()  # as if the process had died
+    (found,) = recoverable(tmp_path)
+    assert (found.objects, found.saved, found.ended) == (3, 1, False)
+    journal.close()
+    (found,) = recoverable(tmp_path)
+    assert (found.objects, found.saved, found.ended) == (3, 1, True)
+
+
+def test_the_journal_tells_what_is_saved_also_after_it_was_rewritten(session: Session, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, session)
+    for top in (0, 40, 80):
+        accept(session, top)
+    began = moment()
+    accept(session, 120)  # while the file is written
+
+    def saved() -> set[int]:
+        (target,) = recover(journal.path).targets
+        return target.saved
+
+    journal.save("layer", began)
+    assert saved() == {1, 2, 3}
+    session.policy = AcceptPolicy("overwrite")
+    accept(session, 50)  # over a part of object 2
+    assert saved() == {1, 3}
+    journal.rewrite()
+    assert saved() == {1, 3}
+    session.add_class("cell")
+    session.set_class(3, 1)
+    assert saved() == {1}
+    session.undo()
+    assert saved() == {1}
+    journal.save("layer", moment())
+    assert saved() == {1, 2, 3, 4, 5}
+    assert recover(journal.path).damaged == 0
+    journal.close()
+
+
+def test_label_images_that_go_with_the_session_stay_in_its_journal(session: Session, tmp_path: Path) -> None:
+    for removed in (False, True):
+        journal = Journal(tmp_path, session)
+        session.bind("layer", SparseLabels(np.uint16))
+        accept(session)
+        session.forget_target("layer")
+        assert recover(journal.path).targets == []  # a crash must not bring back what somebody has removed
+        if removed:
+            journal.settle()
+        journal.close()
+        assert [found.objects for found in recoverable(tmp_path)] == ([] if removed else [1])
+        journal.close(keep=False)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_closing_where_nothing_can_be_written(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journals = [Journal(tmp_path, session) for _ in range(2)]
+    accept(session)
+    journals[1].save("layer", moment())
+
+    def read_only(path: Path, *_: Any, **__: Any) -> Any:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", read_only)
+        patch.setattr(Path, "unlink", read_only)
+        for journal in journals:
+            journal.close()
+    assert [found.objects for found in recoverable(tmp_path)] == [1, 1]  # nobody knows of the good end
+    assert [found.ended for found in recoverable(tmp_path)] == [False, False]
+
+
+def test_a_journal_that_was_cut_off_by_a_full_disk_ends_all_the_same(session: Session, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, session)
+    accept(session)
+    with journal.path.open("ab") as file:
+        file.write(b'{"sum":"0000')
+    journal._give_up(OSError(28, "No space left on device"))
+    accept(session, 40)
+    journal.close()
+    (found,) = recoverable(tmp_path)
+    assert (found.objects, found.saved, found.ended) == (1, 0, True)
 
 
 def test_a_journal_that_starts_late_holds_everything(session: Session, tmp_path: Path) -> None:

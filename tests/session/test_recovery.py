@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from napari_dextr.segmentation import Segmentation
 from napari_dextr.session import AcceptPolicy, Session
 from napari_dextr.session.autosave import SUFFIX, Journal
 from napari_dextr.session.patches import SparseLabels
-from napari_dextr.session.recovery import dismiss, recover, recoverable
+from napari_dextr.session.recovery import MOST_ENDED, Found, dismiss, recover, recoverable, tidy
 
 
 def accept(session: Session, left: int) -> None:
@@ -161,6 +162,69 @@ def test_only_journals_that_hold_something_are_offered(journal: bytes, tmp_path:
     dismiss(found.path)
     assert recoverable(tmp_path) == []
     dismiss(found.path)
+
+
+def test_a_good_end_is_offered_where_something_was_left(journal: bytes, tmp_path: Path) -> None:
+    for name, end in [
+        ("nothing", b'{"end":true}'),
+        ("some", b'{"end":true,"left":1}'),
+        ("changes", b'{"end":true,"left":0}'),
+        ("more than there is", b'{"end":true,"left":9}'),
+        ("saved later", b'{"end":true,"left":2}\n{"saved":[[0,[2]]]}\n{"end":true,"left":1}'),
+        ("all saved later", b'{"end":true,"left":2}\n{"end":true}'),
+    ]:
+        (tmp_path / f"{name}{SUFFIX}").write_bytes(journal + b"\n" + end + b"\n")
+    found = {item.path.stem: (item.objects, item.saved, item.ended) for item in recoverable(tmp_path)}
+    assert found == {
+        "some": (2, 1, True),
+        "changes": (2, 2, True),
+        "more than there is": (2, 0, True),
+        "saved later": (2, 1, True),
+    }
+
+
+def test_label_images_come_back_that_went_with_the_session(journal: bytes, tmp_path: Path) -> None:
+    first, second = (target.number for target in read(tmp_path, journal).targets)
+    gone = b'{"gone":%d}\n{"gone":%d}\n' % (first, second)
+    assert read(tmp_path, journal + gone).targets == []
+    back = read(tmp_path, journal + gone + b'{"back":[%d,77]}\n' % second)
+    assert [(target.number, target.count) for target in back.targets] == [(second, 1)]
+    assert back.damaged == 0
+
+
+def left_behind(folder: Path, ended: bool, days: float) -> Found:
+    now = datetime.now(timezone.utc)
+    path = folder / f"{len(list(folder.iterdir()))}{SUFFIX}"
+    path.touch()
+    return Found(path, now, now - timedelta(days=days), 3, 0, ended)
+
+
+def test_what_crashes_left_stays_and_old_good_ends_go(tmp_path: Path) -> None:
+    wanted = [
+        left_behind(tmp_path, ended, days) for ended, days in [(True, 1), (True, 29.9), (False, 31), (False, 900)]
+    ]
+    old = left_behind(tmp_path, True, 30.1)
+    assert tidy([*wanted[:2], old, *wanted[2:]]) == wanted
+    assert set(tmp_path.iterdir()) == {item.path for item in wanted}
+
+
+def test_of_many_good_ends_the_newest_stay(tmp_path: Path) -> None:
+    found = [left_behind(tmp_path, number % 3 > 0, number / 100) for number in range(60)]
+    kept = tidy(found)
+    assert len([item for item in kept if not item.ended]) == 20
+    assert [item for item in kept if item.ended] == [item for item in found if item.ended][:MOST_ENDED]
+    assert set(tmp_path.iterdir()) == {item.path for item in kept}
+
+
+def test_what_cannot_be_removed_is_no_longer_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = left_behind(tmp_path, True, 40)
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert tidy([old]) == []
+    assert old.path.exists()
 
 
 def test_drafts_without_a_date_still_read(journal: bytes, tmp_path: Path) -> None:

@@ -1,17 +1,16 @@
-"""Autosave: what is done in a session goes into a journal at once, so that a crash loses nothing that was accepted.
+"""Autosave: what is done in a session goes into a journal at once, so that nothing that was accepted is lost.
 
 A journal is a text file of JSON lines in a folder of the caller's choice. A line holds one change, and only what it
 changed: marks, facts of objects, classes, and pixels as run lengths around the object, with a checksum. It reaches the
-system before the next thing is done, and survives the death of the program. `napari_dextr.session.recovery` reads it.
+system before the next thing is done, and survives the death of the program. It stays after a good end, too, where no
+file has what it holds. `napari_dextr.session.recovery` reads it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
-import zlib
 from collections.abc import Callable, Hashable, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,8 +26,10 @@ from ..prompt import Region
 from ..rle import encode
 from .classes import Classes
 from .history import Change
+from .kept import Kept, as_line
 from .patches import Labels, Mask
 from .session import Session
+from .unsaved import Rest, Unsaved
 
 SUFFIX = ".dextr-session"
 """Ending of journals' names."""
@@ -57,6 +58,8 @@ class Journal:
         The journal's own file.
     problem : str or None
         Why nothing is saved any more, in a sentence for the user.
+    unsaved : Unsaved
+        What no file has yet, the journal aside.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Journal:
         started = datetime.now(timezone.utc)
         self.path = Path(folder) / f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}{SUFFIX}"
         self.problem: str | None = None
+        self.unsaved = Unsaved(session)
         self._session = session
         self._describe = describe
         self._head = {NAMESPACE: "session", "version": VERSION, "started": started.isoformat(timespec="seconds")}
@@ -73,6 +77,8 @@ class Journal:
         self._named = 0  # names that stand in the file
         self._objects: dict[tuple[Hashable, int], AnnotatedObject] = {}
         self._classes: dict[Hashable, Classes] = {}  # as they stand in the file, by target
+        self._saved: dict[Hashable, set[int]] = {}  # labels of which it stands in the file that another file has them
+        self._gone: dict[int, Rest] = {}  # of targets that went just now, by their names
         self._lock = FileLock(lock_path(self.path))
         self._file: BinaryIO | None = None
         self._kept = 0  # bytes of the last complete rewriting
@@ -85,21 +91,57 @@ class Journal:
         session.watch(self._on_change)
 
     def close(self, *, keep: bool = True) -> None:
-        """End saving in good order: the journal is not offered for recovery any more.
+        """End saving in good order.
 
         Parameters
         ----------
         keep : bool
-            Leave the file; False removes it.
+            Leave the journal, to be offered for recovery, where no file has what it holds; False removes it.
+        """
+        left = self.leave()
+        if left is not None and not keep:
+            left.discard()
+        elif left is not None:
+            left.release()
+
+    def leave(self) -> Kept | None:
+        """End saving in good order, as `close` does, but let nobody recover the journal yet.
+
+        Returns
+        -------
+        Kept or None
+            The journal; None where it has gone, as nothing in it is unsaved.
         """
         self._session.unwatch(self._on_change)
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close()
+        rests = {number: self.unsaved.rests[key] for key, number in self.numbers.items() if key in self.unsaved.rests}
+        kept = Kept(self.path, self._lock, {**rests, **self._gone}, back=self._gone)
+        return kept if kept.rests else None
+
+    @property
+    def numbers(self) -> dict[Hashable, int]:
+        """The number that stands for each label image in this journal."""
+        return {key: number for (what, key), number in self._names.items() if what == "target"}
+
+    def settle(self) -> None:
+        """Note that label images that went were removed by somebody.
+
+        One that goes just before the end is still in what `leave` leaves: a program that closes removes its layers.
+        """
+        self._gone.clear()
+
+    def save(self, target: Hashable, began: int) -> None:
+        """Note that a file has what a label image held at a `napari_dextr.session.unsaved.moment`."""
+        rest = self.unsaved.rests.get(target)
+        if rest is None:
+            return
+        rest.save(began)
         try:
-            self._append([{"end": True}])
-            self._close_file()
-            if not keep:
-                self.path.unlink(missing_ok=True)
-            self._lock.release()
-        except OSError as error:
+            self._append(self._newly_saved())
+        except Exception as error:  # as in `_on_change`
             self._give_up(error)
 
     def rewrite(self) -> None:
@@ -110,28 +152,33 @@ class Journal:
         OutputError, ImageError
             If the file cannot be written, or pixels cannot be read; the journal stays as it was then.
         """
-        before = self._names, self._count, self._named, self._objects, self._classes
-        self._names, self._count, self._named, self._objects, self._classes = {}, 0, 0, {}, {}
+        before = self._names, self._count, self._named, self._objects, self._classes, self._saved
+        self._names, self._count, self._named, self._objects, self._classes, self._saved = {}, 0, 0, {}, {}, {}
         try:
             lines = [self._head, *self._everything()]
-            data = b"".join(map(_line, lines))
+            data = b"".join(map(as_line, lines))
             self._close_file()  # Windows replaces no open file
             with atomic_write(self.path) as temporary:
                 temporary.write_bytes(data)
         except BaseException:
-            self._names, self._count, self._named, self._objects, self._classes = before
+            self._names, self._count, self._named, self._objects, self._classes, self._saved = before
             if self.path.exists():
                 self._file = self.path.open("ab")
             raise
         self._file = self.path.open("ab")
         self._kept = len(data)
+        self._gone.clear()  # they are not in it any more
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _on_change(self, change: Change) -> None:
+        gone = self.unsaved.rests.get(change.gone)
+        self.unsaved.follow(change)
         if self._file is None:
             return
         try:
+            if gone is not None and ("target", change.gone) in self._names:
+                self._gone[self._names["target", change.gone]] = gone
             line = self._line_of(change)
             if line:
                 self._append([*self._new_names(), line])
@@ -152,6 +199,7 @@ class Journal:
         if ("target", change.gone) in self._names:
             line["gone"] = self._names.pop(("target", change.gone))
             self._classes.pop(change.gone, None)
+            self._saved.pop(change.gone, None)
             self._objects = {key: item for key, item in self._objects.items() if key[0] != change.gone}
         if change.pixels:
             line["pixels"] = []
@@ -167,6 +215,14 @@ class Journal:
             if self._news(target, label)
         ]:
             line["objects"] = objects
+        if changed := [
+            [self._name("target", target), sorted(labels & self._saved[target])]
+            for target, labels in change.objects.items()
+            if labels & self._saved.get(target, set())
+        ]:
+            line["unsaved"] = changed
+            for target, touched in change.objects.items():
+                self._saved.get(target, set()).difference_update(touched)
         # In the 3-D view there is no place, and nothing is marked: a change of other places' marks is not told there.
         if change.marks and (change.place in self._session.drafts or ("place", change.place) in self._names):
             line["drafts"] = [self._draft(change.place)]
@@ -190,7 +246,19 @@ class Journal:
                 lines.append({"pixels": [self._pixels(key, place, region, values, mask)]})
         lines.append({"drafts": [self._draft(place) for place in self._session.drafts]})
         lines.append({"classes": self._new_classes(True)})
+        lines += self._newly_saved()
         return [*self._new_names(), *lines]
+
+    def _newly_saved(self) -> list[dict[str, Any]]:
+        """Labels of objects that another file has as they are, of which that does not stand in the journal yet."""
+        news = []
+        for key, rest in self.unsaved.rests.items():
+            known = self._saved.setdefault(key, set())
+            labels = (rest.clean & self._session.targets[key].objects.keys()) - known
+            if labels:
+                known |= labels
+                news.append([self._name("target", key), sorted(labels)])
+        return [{"saved": news}] if news else []
 
     def _object(self, target: Hashable, label: int) -> dict[str, Any]:
         item = self._session.targets[target].objects.get(label)
@@ -260,7 +328,7 @@ class Journal:
 
     def _append(self, lines: list[dict[str, Any]]) -> None:
         if self._file is not None:
-            self._file.write(b"".join(map(_line, lines)))
+            self._file.write(b"".join(map(as_line, lines)))
             self._file.flush()
 
     def _close_file(self) -> None:
@@ -284,9 +352,3 @@ class Journal:
 def lock_path(journal: Path) -> Path:
     """The file whose lock the session of a journal holds as long as it lives."""
     return journal.with_suffix(".lock")
-
-
-def _line(record: dict[str, Any]) -> bytes:
-    """A line, with the checksum of what follows it in front: what a disk has changed must not pass for an object."""
-    rest = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()[1:]
-    return b'{"sum":"%08x",%b\n' % (zlib.crc32(rest), rest)

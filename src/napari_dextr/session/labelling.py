@@ -206,6 +206,10 @@ class LabelTarget:
         """Whether an object is as the image and its record held it: a file has it, and nothing was done to it."""
         return self._adopted.get(item.label) is item
 
+    def held(self, label: int) -> bool:
+        """Whether the image held an object of this label before, with its record."""
+        return label in self._adopted
+
     # -- taking over ----------------------------------------------------------------------------------------------
 
     def adopt(self, item: AnnotatedObject, *, safe: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""What a crashed session had done, read from its journal (`napari_dextr.session.autosave`)."""
+"""What an earlier session had done, read from the journal that it left (`napari_dextr.session.autosave`)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,12 @@ from .patches import LabelImage, Mask, SparseLabels
 _SUM = re.compile(rb'\{"sum":"([0-9a-f]{8})",')
 _UNKNOWN = int(np.iinfo(np.int64).min)  # pixels of which a journal says nothing
 
+MOST_ENDED = 20
+"""Journals of sessions that ended in good order which `tidy` keeps."""
+
+LONGEST = timedelta(days=30)
+"""How long it keeps them."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -38,27 +44,39 @@ class Found:
         UTC.
     objects : int
         Accepted objects that it holds.
+    saved : int
+        Those of them that are in a file that was saved or exported, as they are.
+    ended : bool
+        Whether the session ended in good order; else it died.
     """
 
     path: Path
     started: datetime
     changed: datetime
     objects: int
+    saved: int = 0
+    ended: bool = False
 
 
 @dataclass
 class RecoveredTarget:
-    """One label image of a crashed session.
+    """One label image of an earlier session.
 
     Attributes
     ----------
     name : JSON
         As the session's ``describe`` named it.
     classes : list of ObjectClass
+    number : int
+        What stands for it in the journal.
+    saved : set of int
+        Labels of objects that a file has as they are here.
     """
 
     name: Any
     classes: list[ObjectClass] = field(default_factory=list)
+    number: int = 0
+    saved: set[int] = field(default_factory=set)
     _objects: dict[int, AnnotatedObject] = field(default_factory=dict)
     _pixels: SparseLabels = field(default_factory=lambda: SparseLabels(np.int64, _UNKNOWN))
     _places: dict[int, Any] = field(default_factory=dict)
@@ -140,6 +158,8 @@ class Recovered:
         Lines that could not be read; one is normal after a crash.
     ended : bool
         Whether the session ended in good order.
+    left : int or None
+        How many accepted objects were in no file then; None where nothing was left to save.
     """
 
     started: datetime
@@ -147,6 +167,7 @@ class Recovered:
     drafts: list[RecoveredDraft]
     damaged: int
     ended: bool
+    left: int | None = None
 
     @property
     def objects(self) -> int:
@@ -155,7 +176,11 @@ class Recovered:
 
 
 def recoverable(folder: str | os.PathLike[str]) -> list[Found]:
-    """Journals of sessions that died and hold something, newest first. Sessions that still run are left out."""
+    """Journals that hold something of which nobody knows whether it is needed, newest first.
+
+    They are those of sessions that died, and of sessions that ended in good order with something that no file has.
+    Sessions that still run are left out.
+    """
     found = []
     for path in Path(folder).glob(f"*{SUFFIX}"):
         lock = FileLock(lock_path(path))
@@ -164,10 +189,36 @@ def recoverable(folder: str | os.PathLike[str]) -> list[Found]:
                 continue
             lock.release()
             journal = recover(path)
-            if not journal.ended and (journal.objects or journal.drafts or any(t.places for t in journal.targets)):
+            count = journal.objects
+            if journal.ended:
+                wanted, saved = journal.left is not None, max(0, count - (journal.left or 0))
+            else:
+                wanted, saved = True, sum(len(target.saved & target._objects.keys()) for target in journal.targets)
+            if wanted and (count or journal.drafts or any(target.places for target in journal.targets)):
                 changed = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
-                found.append(Found(path, journal.started, changed, journal.objects))
+                found.append(Found(path, journal.started, changed, count, saved, journal.ended))
     return sorted(found, key=lambda item: item.changed, reverse=True)
+
+
+def tidy(found: Iterable[Found], now: datetime | None = None) -> list[Found]:
+    """Remove journals of sessions that ended in good order, where they are old or many; the others are returned.
+
+    Parameters
+    ----------
+    found : iterable of Found
+        Newest first, as `recoverable` finds them. What a crash left always stays.
+    now : datetime, optional
+        UTC.
+    """
+    now = now or datetime.now(timezone.utc)
+    kept: list[Found] = []
+    for item in found:
+        if item.ended and (now - item.changed > LONGEST or sum(other.ended for other in kept) >= MOST_ENDED):
+            with contextlib.suppress(OSError):  # the next start tries again
+                dismiss(item.path)
+        else:
+            kept.append(item)
+    return kept
 
 
 def dismiss(path: str | os.PathLike[str]) -> None:
@@ -211,7 +262,8 @@ def recover(path: str | os.PathLike[str]) -> Recovered:
         started = datetime.fromisoformat(str(head.get("started")))
     except ValueError:
         started = datetime.fromtimestamp(0, timezone.utc)
-    return Recovered(started, list(reader.targets.values()), list(reader.drafts()), damaged, reader.ended)
+    targets, drafts = list(reader.targets.values()), list(reader.drafts())
+    return Recovered(started, targets, drafts, damaged, reader.ended, reader.left)
 
 
 class _Reader:
@@ -220,19 +272,25 @@ class _Reader:
     def __init__(self) -> None:
         self.targets: dict[int, RecoveredTarget] = {}
         self.ended = False
+        self.left: int | None = None
+        self._gone: dict[int, RecoveredTarget] = {}
         self._places: dict[int, Any] = {}
         self._drafts: dict[int, tuple[ObjectFacts, int | None]] = {}
         self._classes: list[ObjectClass] = []
 
     def take(self, line: Mapping[str, Any]) -> None:
         if "target" in line and "name" in line:
-            self.targets[_number(line["name"])] = RecoveredTarget(
-                line["target"], list(self._classes), _places=self._places
-            )
+            number = _number(line["name"])
+            self.targets[number] = RecoveredTarget(line["target"], list(self._classes), number, _places=self._places)
         if "place" in line and "name" in line:
             self._places[_number(line["name"])] = line["place"]
         if "gone" in line:  # the layer was removed: what comes later is of another one, even if that has its name
-            self.targets.pop(_number(line["gone"]), None)
+            number = _number(line["gone"])
+            if number in self.targets:
+                self._gone[number] = self.targets.pop(number)
+        for number in line.get("back", ()):  # it was not removed: all ended together
+            if _number(number) in self._gone:
+                self.targets[number] = self._gone.pop(number)
         for item in line.get("pixels", ()):
             self._paint(item)
         for item in line.get("objects", ()):
@@ -247,7 +305,13 @@ class _Reader:
                 self._classes = classes  # those of the first target to come
             else:
                 self.targets[_number(item["target"])].classes = classes
-        self.ended = self.ended or bool(line.get("end"))
+        for number, labels in line.get("unsaved", ()):
+            self.targets[_number(number)].saved.difference_update(map(_number, labels))
+        for number, labels in line.get("saved", ()):
+            if _number(number) in self.targets:
+                self.targets[number].saved.update(map(_number, labels))
+        if line.get("end"):
+            self.ended, self.left = True, None if line.get("left") is None else _number(line["left"])
 
     def drafts(self) -> Iterator[RecoveredDraft]:
         for number, (facts, correcting) in self._drafts.items():
