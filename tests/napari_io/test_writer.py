@@ -19,8 +19,10 @@ from npe2 import PluginManager
 
 from napari_dextr.coco import ImageLabels, export_coco, read_coco
 from napari_dextr.errors import OutputError
+from napari_dextr.napari_io import saved_layers
 from napari_dextr.napari_io.object_table import record, store
 from napari_dextr.napari_io.reader import read_layers
+from napari_dextr.napari_io.saved_layers import listen
 from napari_dextr.napari_io.writer import write_layers
 from napari_dextr.objects import Mark, ObjectClass, ObjectFacts
 
@@ -168,6 +170,21 @@ def test_what_is_deleted_after_saving_leaves_the_file_with_the_next(
     labels.data[labels.data == 7] = 0
     saved(viewer, path)
     assert [obj.record["label"] for obj in read_coco(path).objects] == [3, 9]
+
+
+def test_the_layer_of_the_viewer_is_told_to_be_saved(
+    tmp_path: Path, annotate: Annotate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer, _, labels = annotate()
+    monkeypatch.setattr("napari_dextr.napari_io.writer.current_viewer", lambda: viewer)
+    heard: list[Any] = []
+    listen(lambda layer, began: heard.append(layer))
+    with pytest.raises(OutputError):
+        saved(viewer, tmp_path / "no folder" / "a.json")
+    assert heard == []
+    saved(viewer, tmp_path / "a.json")
+    saved_layers._listeners.pop()
+    assert heard == [labels]
 
 
 def test_without_labels_there_is_nothing_to_save(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_dextr.napari_io.object_table import record, store
+from napari_dextr.napari_io.saved_layers import listen, stop_listening
 from napari_dextr.objects import ObjectClass, ObjectFacts
+from napari_dextr.session.unsaved import moment
 from napari_dextr.widgets.export_job import ExportJob, ExportPlan
 
 
@@ -73,6 +75,37 @@ def test_export_with_new_names_in_every_format(job: ExportJob, pair: Any, qtbot:
     coco = labels.metadata["napari_dextr"]["coco"]
     assert coco["file"] == str(path)
     assert coco["ids"] == {"images/stack_z0.png": {1: 1}, "images/stack_z2.png": {2: 2}}
+
+
+def test_what_was_exported_is_told_as_it_was_at_the_beginning(
+    job: ExportJob, pair: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_dextr.widgets import export_job
+
+    held, real = Held(pair[0].data), export_job.label_source
+
+    def lazy(labels: Any, image: Any) -> Any:
+        source = real(labels, image)
+        object.__setattr__(source, "array", held)
+        return source
+
+    monkeypatch.setattr(export_job, "label_source", lazy)
+    heard: list[tuple[Any, int]] = []
+
+    def hear(layer: Any, began: int) -> None:
+        heard.append((layer, began))
+
+    listen(hear)
+    before = moment()
+    with qtbot.waitSignal(job.done):
+        job.export(ExportPlan(pairs=[pair], path=tmp_path / "a.json"))
+        qtbot.waitUntil(held.entered.is_set)
+        after = moment()
+        held.gate.set()
+    stop_listening(hear)
+    ((layer, began),) = heard
+    assert layer is pair[0]
+    assert before < began < after
 
 
 def test_deleted_objects_leave_the_file(job: ExportJob, pair: Any, qtbot: Any, tmp_path: Path) -> None:
@@ -137,12 +170,15 @@ def test_cancelling_leaves_the_old_file(
         return source
 
     monkeypatch.setattr(export_job, "label_source", lazy)
+    heard: list[Any] = []
+    monkeypatch.setattr(export_job, "tell_saved", lambda layers, began: heard.append(began))
     with qtbot.waitSignal(job.cancelled):
         job.export(plan)
         qtbot.waitUntil(held.entered.is_set)
         job.cancel()
         held.gate.set()
     assert (path.read_bytes(), sorted(file.name for file in tmp_path.iterdir())) == before
+    assert heard == []
 
 
 @pytest.mark.parametrize("formats", [("coco",), ("coco", "semantic", "instances", "yolo")])

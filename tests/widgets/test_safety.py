@@ -1,9 +1,12 @@
-"""Autosave, and recovery after a crash."""
+"""Autosave, and recovery after a crash, or after an end that nobody wanted."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +15,22 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_dextr.errors import OutputError
+from napari_dextr.napari_io import parked_sessions
+from napari_dextr.napari_io.writer import write_layers
 from napari_dextr.session.autosave import Journal
-from napari_dextr.session.recovery import Found
+from napari_dextr.session.recovery import Found, recover, recoverable
 from napari_dextr.widgets.controller import AnnotateController
+from napari_dextr.widgets.export_job import ExportJob, ExportPlan
 from napari_dextr.widgets.safety import RecoveryPanel, Safety
 
 POINTS = [(5.0, 12.0), (14.0, 4.0), (24.0, 13.0), (13.0, 22.0)]
 
 
 class Rig:
-    def __init__(self, load: Callable[..., Any], folder: Path, *, on: bool = True) -> None:
-        self.viewer = ViewerModel()
+    def __init__(
+        self, load: Callable[..., Any], folder: Path, *, on: bool = True, viewer: ViewerModel | None = None
+    ) -> None:
+        self.viewer = ViewerModel() if viewer is None else viewer
         self.do = AnnotateController(self.viewer, load=load)
         self.safety = Safety(self.do, folder, on=on)
         self.do.set_model("fake", "cpu")
@@ -31,12 +39,23 @@ class Rig:
         self.do.set_image(self.viewer.add_image(np.zeros((3, 40, width), np.uint8), name=name))
         self.viewer.dims.set_current_step(0, 1)
 
-    def annotate(self, qtbot: Any) -> None:
+    def annotate(self, qtbot: Any, plane: int = 1) -> None:
         assert self.do.bench.clicks is not None
+        self.viewer.dims.set_current_step(0, plane)
         for point in POINTS:
-            self.do.bench.clicks.layer.add([1, *point])
+            self.do.bench.clicks.layer.add([plane, *point])
         qtbot.waitUntil(lambda: self.do.session.segmentation is not None)
         self.do.accept()
+
+    def close(self) -> None:
+        """As the widget does when its dock is taken out of the window."""
+        self.safety.close()
+        self.do.close()
+
+    def leave(self) -> None:
+        """As napari does when it quits."""
+        self.viewer.layers.clear()
+        self.close()
 
     def crash(self) -> None:
         """Let go of the journal's lock, as the system does when a process dies; say nothing more."""
@@ -57,20 +76,359 @@ def make(qtbot: Any, load: Callable[..., Any], tmp_path: Path) -> Iterator[Calla
 
     yield maker
     for rig in rigs:
-        rig.safety.close()
-        rig.do.close()
+        rig.close()
+        rig.viewer.layers.clear()
+    parked_sessions.release_closed()
     qtbot.waitUntil(lambda: not any(rig.do.model.running for rig in rigs))
 
 
-def test_a_good_end_leaves_nothing(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
+def journals(tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "sessions").iterdir() if path.stat().st_size]
+
+
+@pytest.fixture
+def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Rig], None]:
+    """*File > Save All Layers…* with our writer."""
+
+    def saver(rig: Rig) -> None:
+        monkeypatch.setattr("napari_dextr.napari_io.writer.current_viewer", lambda: rig.viewer)
+        write_layers(str(tmp_path / "a.json"), [layer.as_layer_data_tuple() for layer in rig.viewer.layers])
+
+    return saver
+
+
+def export(qtbot: Any, path: Path, *layers: Any, **options: Any) -> None:
+    """*Export COCO*."""
+    job = ExportJob()
+    with qtbot.waitSignal(job.done):
+        job.export(ExportPlan(pairs=[(layer, None) for layer in layers], path=path, **options))
+    job.stop()
+
+
+def offer(qtbot: Any, found: list[Found]) -> str:
+    panel = RecoveryPanel()
+    qtbot.addWidget(panel)
+    panel.show_found(found)
+    return panel.text.text()
+
+
+def test_a_good_end_leaves_nothing_where_nothing_was_accepted(
+    qtbot: Any, make: Callable[..., Rig], tmp_path: Path
+) -> None:
     rig = make()
     assert "nothing to save" in rig.safety.text
     rig.open()
     rig.annotate(qtbot)
-    assert "safe from a crash" in rig.safety.text
-    assert list((tmp_path / "sessions").iterdir())
+    rig.do.undo()
+    assert rig.safety.text == "Autosave: on"
+    assert journals(tmp_path)
     rig.safety.close()
-    assert not [path for path in (tmp_path / "sessions").iterdir() if path.stat().st_size]
+    assert not journals(tmp_path)
+
+
+def test_a_good_end_leaves_nothing_where_all_is_saved(
+    qtbot: Any, make: Callable[..., Rig], tmp_path: Path, save: Callable[[Rig], None]
+) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    assert rig.safety.text == "Autosave: on (1 object not exported yet)"
+    told: list[str] = []
+    rig.safety.changed.connect(lambda: told.append(rig.safety.text))
+    save(rig)
+    assert told == ["Autosave: on"]
+    rig.safety.close()
+    assert not journals(tmp_path)
+
+
+@pytest.mark.parametrize("formats", [("coco",), ("semantic",), ("instances",), ("yolo",)], ids="+".join)
+def test_every_export_counts_until_something_changes(
+    qtbot: Any, make: Callable[..., Rig], tmp_path: Path, formats: tuple[str, ...]
+) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    export(qtbot, tmp_path / "a.json", rig.do.target.layer, formats=formats)
+    assert rig.safety.text == "Autosave: on"
+    rig.do.undo()
+    assert rig.safety.text == "Autosave: on (changes not exported yet)"
+    export(qtbot, tmp_path / "a.json", rig.do.target.layer, formats=formats, replace=True)
+    rig.do.redo()
+    assert rig.safety.text == "Autosave: on (1 object not exported yet)"
+    export(qtbot, tmp_path / "a.json", rig.do.target.layer, formats=formats)
+    rig.safety.close()
+    assert not journals(tmp_path)
+
+
+def test_an_export_of_one_layer_saves_that_layer(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    first = rig.do.target.layer
+    rig.do.set_target(None)
+    rig.annotate(qtbot, 2)
+    rig.annotate(qtbot, 0)
+    assert rig.do.target.layer is not first
+    export(qtbot, tmp_path / "a.json", first)
+    assert rig.safety.text == "Autosave: on (2 objects not exported yet)"
+    rig.leave()
+    (found,) = recoverable(tmp_path / "sessions")
+    assert (found.objects, found.saved) == (3, 1)
+    assert offer(qtbot, [found]).endswith(", with 2 objects that were not exported.")
+
+
+def test_an_export_that_comes_to_nothing_saves_nothing(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    job = ExportJob()
+    (tmp_path / "a.json").write_text('{"shapes": []}')
+    with qtbot.waitSignal(job.failed):
+        job.export(ExportPlan(pairs=[(rig.do.target.layer, None)], path=tmp_path / "a.json"))
+    job.stop()
+    assert "1 object not exported" in rig.safety.text
+
+
+def test_what_was_closed_unsaved_is_offered_recovered_and_unsaved_still(
+    qtbot: Any, make: Callable[..., Rig], tmp_path: Path
+) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    rig.annotate(qtbot, 2)
+    before = np.array(rig.do.target.layer.data)
+    rig.leave()
+    for _ in range(2):  # closed unsaved once more
+        again = make()
+        qtbot.waitUntil(lambda again=again: bool(again.safety.found))
+        assert offer(qtbot, again.safety.found).startswith("Annotate was closed on ")
+        assert offer(qtbot, again.safety.found).endswith(", with 2 objects that were not exported.")
+        again.open()
+        again.safety.recover()
+        np.testing.assert_array_equal(again.do.target.layer.data, before)
+        assert again.safety.text == "Autosave: on (2 objects not exported yet)"
+        assert not again.safety.found
+        assert len(journals(tmp_path)) == 1
+        again.leave()
+
+
+def test_a_layer_that_was_removed_before_the_end_does_not_come_back(
+    qtbot: Any, make: Callable[..., Rig], tmp_path: Path
+) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    rig.viewer.layers.remove("DEXTR labels")
+    qtbot.wait(1)
+    rig.leave()
+    assert not journals(tmp_path)
+
+
+def test_closing_the_widget_offers_nothing_while_the_layer_is_there(
+    qtbot: Any, make: Callable[..., Rig], tmp_path: Path
+) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    rig.close()
+    assert len(journals(tmp_path)) == 1
+    again = make(viewer=rig.viewer)
+    again.safety._look()
+    assert recoverable(tmp_path / "sessions") == []
+    again.close()
+    rig.viewer.layers.remove("DEXTR labels")
+    third = make(viewer=rig.viewer)
+    qtbot.waitUntil(lambda: bool(third.safety.found))
+    assert "1 object that was not exported" in offer(qtbot, third.safety.found)
+    assert again.safety.found == []
+
+
+def test_an_export_after_the_widget_was_closed_counts(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    first = rig.do.target.layer
+    rig.do.set_target(None)
+    rig.annotate(qtbot, 2)
+    second = rig.do.target.layer
+    rig.close()
+    export(qtbot, tmp_path / "a.json", first)
+    assert recover(journals(tmp_path)[0]).left == 1
+    export(qtbot, tmp_path / "a.json", second)
+    assert not journals(tmp_path)
+
+
+def test_the_next_widget_goes_on_with_what_the_first_one_left(
+    qtbot: Any, make: Callable[..., Rig], tmp_path: Path
+) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    layer = rig.do.target.layer
+    layer.paint((1, 35, 45), 7)
+    rig.close()
+    again = make(viewer=rig.viewer)
+    again.do.set_image(rig.viewer.layers["cells"])
+    assert again.safety.journal is None
+    again.do.set_target(layer)
+    assert again.safety.text == "Autosave: on (1 object not exported yet)"
+    assert len(journals(tmp_path)) == 1
+    again.annotate(qtbot, 2)
+    before = layer.data.copy()
+    again.crash()
+    rig.viewer.layers.clear()
+    third = make()
+    qtbot.waitUntil(lambda: bool(third.safety.found))
+    assert "2 objects annotated here" in offer(qtbot, third.safety.found)
+    third.open()
+    third.safety.recover()
+    np.testing.assert_array_equal(third.do.target.layer.data, before)
+    assert third.safety.found == []
+
+
+def test_what_the_next_widget_cannot_go_on_with_stays(
+    qtbot: Any, make: Callable[..., Rig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    rig.close()
+    again = make(viewer=rig.viewer)
+    again.do.set_image(rig.viewer.layers["cells"])
+
+    def full(journal: Journal) -> None:
+        raise OutputError("The disk is full.")
+
+    monkeypatch.setattr(Journal, "rewrite", full)
+    again.do.set_target(rig.viewer.layers["DEXTR labels"])
+    again.do.changed.emit()
+    monkeypatch.undo()
+    again.close()
+    rig.viewer.layers.clear()
+    parked_sessions.release_closed()
+    assert [found.objects for found in recoverable(tmp_path / "sessions")] == [1]
+
+
+def test_several_are_offered_one_after_the_other(qtbot: Any) -> None:
+    now = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
+    found = [Found(Path(str(n)), now, now - timedelta(days=n), 37, 12 * (n % 2), n < 2) for n in range(4)]
+    texts = [offer(qtbot, found[n:]) for n in range(4)]
+    assert [text.partition(", with ")[2] for text in texts] == [
+        "37 objects that were not exported. There are 3 older sessions too.",
+        "25 objects that were not exported. There are 2 older sessions too.",
+        "37 objects annotated here. There is 1 older session too.",
+        "37 objects annotated here, 12 of them exported.",
+    ]
+    assert [text.split(" on ")[0] for text in texts] == ["Annotate was closed"] * 2 + ["napari ended unexpectedly"] * 2
+
+
+def test_the_offer_is_true_of_few_and_of_all(qtbot: Any) -> None:
+    now = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
+    for objects, saved, ended, text in [
+        (1, 0, True, "1 object that was not exported."),
+        (3, 3, True, "changes that were not exported."),
+        (3, 3, False, "3 objects annotated and exported here."),
+    ]:
+        assert offer(qtbot, [Found(Path("a"), now, now, objects, saved, ended)]).endswith(f", with {text}")
+
+
+def test_what_cannot_be_thrown_away_is_said(
+    qtbot: Any, make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    rig.leave()
+    again = make()
+    qtbot.waitUntil(lambda: bool(again.safety.found))
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        again.safety.forget()
+    assert "cannot be removed" in (again.do.notices.problem or "")
+    assert again.safety.found
+
+
+CHILD = """
+import sys
+import napari, numpy as np
+from qtpy.QtCore import QTimer
+from napari_dextr.napari_io.writer import write_layers
+from tests.widgets.conftest import FakeSegmenter
+from napari_dextr.widgets.annotate import AnnotateWidget
+
+how, file, *steps = sys.argv[1:]
+viewer = napari.Viewer()
+viewer.add_image(np.zeros((3, 40, 50), np.uint8), name="cells")
+widget = AnnotateWidget(viewer, load=lambda *_: FakeSegmenter())
+dock = viewer.window.add_dock_widget(widget)
+do = widget.controller
+left = 0
+
+def step():
+    if not steps:
+        return end()
+    name = steps.pop(0)
+    if name == "save":
+        viewer.layers.save(file, plugin="napari-dextr")
+        return step()
+    global left
+    for row, col in [(5, 4), (14, 0), (24, 4), (13, 8)]:
+        do.bench.clicks.layer.add([1, row, col + left])
+    left += 12
+    accept()
+
+def accept():
+    if do.session.segmentation is None:
+        return QTimer.singleShot(20, accept)
+    do.accept()
+    step()
+
+def end():
+    if how == "dock":
+        viewer.window.remove_dock_widget(dock)
+        QTimer.singleShot(50, viewer.window._qt_window.close)
+    elif how == "quit":
+        viewer.window._qt_window.close(quit_app=True)
+    else:
+        viewer.window._qt_window.close()
+
+QTimer.singleShot(500, step)
+napari.run()
+"""
+
+
+@pytest.mark.screen
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("how", "steps", "left"),
+    [
+        ("window", ["accept", "accept"], 2),
+        ("quit", ["accept", "save", "accept"], 1),
+        ("dock", ["accept", "save"], None),
+    ],
+)
+def test_napari_ends_in_another_process(
+    qtbot: Any, make: Callable[..., Rig], tmp_path: Path, how: str, steps: list[str], left: int | None
+) -> None:
+    command = [sys.executable, "-c", CHILD, how, str(tmp_path / "a.json"), *steps]
+    environment = {**os.environ, "NAPARI_DEXTR_DATA": str(tmp_path)}
+    subprocess.run(command, cwd=Path(__file__).parents[2], env=environment, timeout=200, check=False)
+    found = recoverable(tmp_path / "sessions")
+    if left is None:
+        assert not journals(tmp_path)
+        return
+    assert [(item.objects - item.saved, item.ended) for item in found] == [(left, True)]
+    rig = make()
+    qtbot.waitUntil(lambda: bool(rig.safety.found))
+    rig.open()
+    rig.safety.recover()
+    assert len(rig.do.session.objects) == steps.count("accept")
+    assert rig.do.target.layer.data[1, 10, 3:16].any()
+    assert recoverable(tmp_path / "sessions") == []
 
 
 def test_a_crash_before_the_first_object_is_told_without_counting_to_nought(qtbot: Any) -> None:
@@ -135,7 +493,7 @@ def test_what_was_recovered_but_cannot_be_saved_is_offered_still(
     def full(journal: Journal) -> None:
         raise OutputError("The disk is full.")
 
-    again.safety._begin()
+    again.safety._begun()
     monkeypatch.setattr(Journal, "rewrite", full)
     again.safety.recover()
     assert list(again.do.session.objects) == [1]

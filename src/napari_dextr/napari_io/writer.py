@@ -11,10 +11,12 @@ from napari.utils.notifications import show_info
 
 from ..coco import export_coco
 from ..errors import DextrError, OutputError
+from ..session.unsaved import moment
 from .export_images import Pictures
 from .export_planes import image_labels, joined_classes, keep_numbers
 from .export_source import LabelSource, file_of, image_of, label_source
 from .placement import plain
+from .saved_layers import tell_saved
 
 FullLayerData = tuple[Any, dict[str, Any], str]
 
@@ -43,7 +45,7 @@ def _write(target: Path, layer_data: list[FullLayerData]) -> list[str]:
     from napari.layers import Image, Labels, Layer
 
     layers = [Layer.create(*entry) for entry in layer_data if entry[2] in {"image", "labels"}]
-    labels = [layer for layer in layers if isinstance(layer, Labels)]
+    labels, began = [layer for layer in layers if isinstance(layer, Labels)], moment()
     if not labels:
         raise OutputError("There is no Labels layer among the layers to save; COCO files hold the objects of labels.")
     images = [layer for layer in layers if isinstance(layer, Image)]
@@ -57,6 +59,7 @@ def _write(target: Path, layer_data: list[FullLayerData]) -> list[str]:
     for source in sources:
         if "file" not in source.coco or pictures.knows(source):  # a copy elsewhere: numbers of the first file stay
             keep_numbers(source, pictures, report.ids, source.classes)
+    tell_saved((source.layer for source in sources), began)
     planes = {source.key(index) for source in sources for index in source.indices()}
     left = len(planes) - len({file_name for file_name, _ in report.ids})
     if left and not all(map(pictures.come_back, sources)):

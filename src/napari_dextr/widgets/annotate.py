@@ -67,7 +67,7 @@ class AnnotateWidget(ScrollDock):
         self._connect()
         self.models.announce()
         self._start(viewer)
-        self.destroyed.connect(self.safety.close)  # together with the window
+        self.destroyed.connect(self.safety.close_with_window)
         self.destroyed.connect(self.controller.close)
 
     # -- making -----------------------------------------------------------------------------------------------------

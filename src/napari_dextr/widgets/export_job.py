@@ -17,7 +17,9 @@ from ..napari_io.export_counts import Counts
 from ..napari_io.export_images import Pictures
 from ..napari_io.export_planes import image_labels, joined_classes, keep_numbers
 from ..napari_io.export_source import LabelSource, label_source
+from ..napari_io.saved_layers import tell_saved
 from ..objects import ObjectClass
+from ..session.unsaved import moment
 from .background import Background, Tell
 from .export_parts import number_of
 
@@ -130,6 +132,7 @@ class ExportJob(QObject):
         self._sources: list[LabelSource] = []
         self._classes: list[ObjectClass] = []
         self._began = 0.0
+        self._taken = 0  # the moment at which the export took the layers
         self.slow = False
         self._counting = Background()
         self._counting.told.connect(lambda news: self.counted.emit(news[-1], False))
@@ -175,7 +178,7 @@ class ExportJob(QObject):
         except DextrError as error:
             self.failed.emit(str(error))
             return
-        self._sources, self._classes = sources, classes
+        self._sources, self._classes, self._taken = sources, classes, moment()
         self._writing.start(lambda tell: _export(plan, sources, classes, tell), sum(each.planes for each in sources))
 
     def cancel(self) -> None:
@@ -199,6 +202,7 @@ class ExportJob(QObject):
     def _on_done(self, outcome: Outcome) -> None:
         for source in self._sources:
             keep_numbers(source, outcome.pictures, getattr(outcome.report, "ids", {}), self._classes)
+        tell_saved((source.layer for source in self._sources), self._taken)
         self.done.emit(outcome)
 
 

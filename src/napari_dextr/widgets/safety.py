@@ -1,4 +1,4 @@
-"""Autosave, and the offer to go on where a crash ended the work."""
+"""Autosave, and the offer to go on where a crash, or closing napari too early, ended the work."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel
 
-from ..errors import DataError, DextrError
+from ..errors import DataError, DextrError, OutputError
+from ..files import reason_of
+from ..napari_io.parked_sessions import park, parked_with, release_closed
+from ..napari_io.saved_layers import listen, stop_listening
 from ..napari_io.saved_session import describe, image_names, image_of, names_of, place_finder, place_named, restore
 from ..places import data_folder
 from ..session.autosave import Journal
-from ..session.recovery import Found, Recovered, RecoveredTarget, dismiss, recover, recoverable
+from ..session.recovery import Found, Recovered, RecoveredTarget, dismiss, recover, recoverable, tidy
+from .export_parts import number_of
 from .panels import make_button
 
 if TYPE_CHECKING:
@@ -27,14 +31,14 @@ def sessions_folder() -> Path:
 
 
 class Safety(QObject):
-    """Keeps the journal of a session, and finds those that crashed sessions left behind.
+    """Keeps the journal of a session, and finds those that earlier sessions left behind.
 
     The journal begins with the first thing that is done; a session without any leaves no file.
 
     Signals
     -------
     changed
-        Sessions were found, or the journal begins, or it has a problem.
+        Sessions were found, the journal begins, or a file has objects that were only in it.
     """
 
     changed = Signal()
@@ -49,8 +53,12 @@ class Safety(QObject):
         self._on = on
         self._closed = False
         self._restored: dict[tuple[Path, int], Any] = {}  # layers, by the journal and the number of the target in it
+        self._refused: set[tuple[Path, int]] = set()  # what could not be taken over, by the same
         self._looked.connect(self._on_looked)
         if on:
+            release_closed()
+            listen(self._on_saved)
+            do.changed.connect(self._take_over)
             do.session.watch(self._begin)
             threading.Thread(target=self._look, name="napari-dextr recovery", daemon=True).start()
 
@@ -61,8 +69,12 @@ class Safety(QObject):
             return "Autosave is off"
         if self.journal is None:
             return "Autosave: nothing to save yet"
-        # Not "saved": a good end removes the journal, and whoever trusted that word would lose what was not exported.
-        return f"Autosave: {self.journal.problem}" if self.journal.problem else "Autosave: safe from a crash"
+        if self.journal.problem:
+            return f"Autosave: {self.journal.problem}"
+        unsaved = self.journal.unsaved
+        if unsaved.objects:
+            return f"Autosave: on ({number_of(unsaved.objects, 'object')} not exported yet)"
+        return "Autosave: on (changes not exported yet)" if unsaved else "Autosave: on"
 
     def recover(self) -> None:
         """Bring back what the newest of the sessions found had done; what cannot be done is said in the widget."""
@@ -73,10 +85,7 @@ class Safety(QObject):
             saved = recover(path)
             missing = self._bring_back(saved, path)
             do.show_place()
-            if self.journal is None:
-                self._begin()
-            if self.journal is not None:
-                self.journal.rewrite()  # it has not seen the pixels that were restored
+            self._begun().rewrite()  # it has not seen the pixels that were restored
         except DextrError as error:
             do.notices.report(error)
             return
@@ -93,19 +102,40 @@ class Safety(QObject):
 
     def forget(self) -> None:
         """Throw the newest of the sessions found away."""
-        if self.found:
-            dismiss(self.found.pop(0).path)
-            self.changed.emit()
+        if not self.found:
+            return
+        try:
+            dismiss(self.found[0].path)
+        except OSError as error:
+            self._do.notices.report(OutputError(f"'{self.found[0].path}' cannot be removed: {reason_of(error)}."))
+            return
+        self.found.pop(0)
+        self.changed.emit()
 
-    def close(self) -> None:
-        """End in good order: nothing is left to recover."""
+    def close(self, *, shown: bool = True) -> None:
+        """End in good order. What no file has stays in the journal, else nothing is left.
+
+        Parameters
+        ----------
+        shown : bool
+            Whether the viewer has its window still, and in it the layers.
+        """
         if self._closed:
             return
         self._closed = True
-        if self.journal is not None:
-            self.journal.close(keep=False)
-        elif self._on:
+        if not self._on:
+            return
+        stop_listening(self._on_saved)
+        self._do.changed.disconnect(self._take_over)
+        self._do.session.unwatch(self._on_change)
+        if self.journal is None:
             self._do.session.unwatch(self._begin)
+        elif (kept := self.journal.leave()) is not None:
+            park(kept, self._do.viewer, {number: key for key, number in self.journal.numbers.items()}, shown=shown)
+
+    def close_with_window(self) -> None:
+        """End in good order, together with the window."""
+        self.close(shown=False)
 
     def _bring_back(self, saved: Recovered, path: Path) -> DataError | None:
         """Restore what is not there yet; what keeps the rest from it, an image that is not open."""
@@ -145,17 +175,55 @@ class Safety(QObject):
         do.session.adopt(target.objects(place_of), safe=False)  # where they lie, the journal says better than the marks
         for pixels in target.pixels(place_of):
             do.session.targets[layer].keep_loose(*pixels)
+        self._begun().unsaved.recovered(layer)
         return layer
 
-    def _begin(self, change: Change | None = None) -> None:
-        self._do.session.unwatch(self._begin)
-        self.journal = Journal(self._folder, self._do.session, describe)
-        self.changed.emit()
+    def _take_over(self) -> None:
+        """Make what a widget that was closed left unsaved in the layers of this session part of its journal."""
+        do = self._do
+        for parked, number, layer in parked_with(do.session.targets):
+            path = parked.kept.path
+            if (path, number) in self._refused or do.bench.image is None:
+                continue
+            try:
+                target = next(target for target in recover(path).targets if target.number == number)
+                pieces = list(target.pixels(place_finder(do.bench.image, do.viewer)))
+                for piece in pieces:
+                    do.session.targets[layer].keep_loose(*piece)
+                journal = self._begun()
+                journal.unsaved.take_over(layer, parked.kept.rests[number])
+                journal.rewrite()
+            except (DextrError, StopIteration):
+                self._refused.add((path, number))  # it stays by itself, and is offered when the layer is gone
+            else:
+                parked.kept.hand_over(number)
+                self.changed.emit()
+
+    def _begin(self, change: Change) -> None:
+        self._begun()
+
+    def _begun(self) -> Journal:
+        if self.journal is None:
+            self._do.session.unwatch(self._begin)
+            self._do.session.watch(self._on_change)
+            self.journal = Journal(self._folder, self._do.session, describe)
+            self.changed.emit()
+        return self.journal
+
+    def _on_change(self, change: Change) -> None:
+        if change.gone is not None and self.journal is not None:
+            # napari removes all layers when it quits, and closes the window before it does anything else.
+            QTimer.singleShot(0, self.journal.settle)
+
+    def _on_saved(self, layer: Any, began: int) -> None:
+        if self.journal is not None and layer in self._do.session.targets:
+            self.journal.save(layer, began)
+            self.changed.emit()
 
     def _look(self) -> None:
         """In a thread: journals can be long."""
         try:
-            found = recoverable(self._folder)
+            found = tidy(recoverable(self._folder))
         except (DextrError, OSError):
             found = []
         if found and not self._closed:
@@ -189,11 +257,23 @@ class RecoveryPanel(QFrame):
         self.hide()
 
     def show_found(self, found: list[Found]) -> None:
-        """Show the newest session that was found."""
+        """Show the newest session that was found, and how many others there are."""
         self.setVisible(bool(found))
         if found:
-            count = found[0].objects
-            when = found[0].changed.astimezone().strftime("%d %B, %H:%M")
-            objects = f"{count} object{'s' if count != 1 else ''}"
-            done = f"with {objects} annotated" if count else "while an object was marked"
-            self.text.setText(f"napari ended unexpectedly on {when}, {done} here.")
+            older = len(found) - 1
+            more = f" There {'is' if older == 1 else 'are'} {number_of(older, 'older session')} too." if older else ""
+            self.text.setText(f"{_sentence(found[0])}{more}")
+
+
+def _sentence(found: Found) -> str:
+    when = found.changed.astimezone().strftime("%d %B, %H:%M")
+    left = found.objects - found.saved
+    if found.ended:
+        were = "was" if left == 1 else "were"
+        what = f"{number_of(left, 'object')} that {were} not exported" if left else "changes that were not exported"
+        return f"Annotate was closed on {when}, with {what}."
+    done = "while an object was marked here"
+    if found.objects:
+        done = f"with {number_of(found.objects, 'object')} annotated {'here' if left else 'and exported here'}"
+    exported = f", {found.saved:,} of them exported" if found.saved and left else ""
+    return f"napari ended unexpectedly on {when}, {done}{exported}."

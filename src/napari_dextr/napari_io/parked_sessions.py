@@ -1,0 +1,93 @@
+"""Sessions whose widget was closed while their viewer lives on: what they left unsaved still lies in its layers.
+
+Nobody needs to recover that yet, and it may still be saved. Once the layers or the process are gone, it is offered.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from ..session.kept import Kept
+from .placement import plain
+from .saved_layers import listen
+
+
+class Parked:
+    """One such session.
+
+    Parameters
+    ----------
+    kept : Kept
+    viewer : Viewer or ViewerModel
+    layers : mapping of int to Labels
+        What the numbers in ``kept`` stand for.
+
+    Attributes
+    ----------
+    kept : Kept
+    """
+
+    def __init__(self, kept: Kept, viewer: Any, layers: Mapping[int, Any]) -> None:
+        self.kept = kept
+        self._viewer = weakref.ref(plain(viewer))  # arrays of layers are large: nothing is kept alive for this
+        self._layers = {number: weakref.ref(plain(layer)) for number, layer in layers.items()}
+
+    def number_of(self, layer: Any) -> int | None:
+        """What stands in the journal for a layer with something unsaved."""
+        found = (number for number in self.kept.rests if number in self._layers and self._layers[number]() is layer)
+        return next(found, None)
+
+    @property
+    def open(self) -> bool:
+        """Whether one of these layers is in the viewer still."""
+        viewer = self._viewer()
+        layers = () if viewer is None else viewer.layers
+        return any(self.number_of(plain(layer)) is not None for layer in layers)
+
+
+_parked: list[Parked] = []
+
+
+def park(kept: Kept, viewer: Any, layers: Mapping[int, Any], *, shown: bool = True) -> None:
+    """Hold the journal of a session that has ended back as long as its layers are in the viewer.
+
+    Parameters
+    ----------
+    kept : Kept
+    viewer : Viewer or ViewerModel
+    layers : mapping of int to Labels
+        What the numbers in ``kept`` stand for.
+    shown : bool
+        Whether the viewer has its window still. Where it has none nobody sees the layers, but a program may save them.
+    """
+    _parked.append(Parked(kept, viewer, layers))
+    if not shown:
+        kept.release()
+    release_closed()
+
+
+def release_closed() -> None:
+    """Let the journals be recovered whose layers are gone."""
+    for parked in tuple(_parked):
+        if not parked.open:
+            parked.kept.release()
+            _parked.remove(parked)
+
+
+def parked_with(layers: Collection[Any]) -> Iterator[tuple[Parked, int, Any]]:
+    """What earlier sessions left unsaved in some layers: the session, the number in its journal, and the layer."""
+    for parked in tuple(_parked):
+        for layer in layers:
+            number = parked.number_of(layer)
+            if number is not None:
+                yield parked, number, layer
+
+
+def _on_saved(layer: Any, began: int) -> None:
+    for parked, number, _ in parked_with([layer]):
+        parked.kept.save(number, began)
+
+
+listen(_on_saved)

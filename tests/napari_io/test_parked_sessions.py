@@ -1,0 +1,108 @@
+"""Sessions whose widget was closed while the layers stayed."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_dextr.locks import FileLock
+from napari_dextr.napari_io import parked_sessions
+from napari_dextr.napari_io.parked_sessions import park, parked_with, release_closed
+from napari_dextr.napari_io.saved_layers import tell_saved
+from napari_dextr.session.kept import Kept
+from napari_dextr.session.unsaved import Rest, moment
+
+
+@pytest.fixture(autouse=True)
+def _alone() -> Iterator[None]:
+    yield
+    parked_sessions._parked.clear()
+
+
+@pytest.fixture
+def viewer() -> ViewerModel:
+    viewer = ViewerModel()
+    for _ in range(2):
+        viewer.add_labels(np.zeros((4, 4), int))
+    return viewer
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Kept:
+    path = tmp_path / "journal"
+    path.touch()
+    lock = FileLock(tmp_path / "lock")
+    assert lock.acquire()
+    return Kept(path, lock, {number: Rest({1: moment()}, {1}) for number in (3, 5)})
+
+
+def free(kept: Kept) -> bool:
+    other = FileLock(kept.path.with_name("lock"))
+    taken = other.acquire()
+    other.release()
+    return taken
+
+
+def test_it_is_held_back_as_long_as_a_layer_is_there(viewer: ViewerModel, kept: Kept) -> None:
+    first, second = viewer.layers
+    park(kept, viewer, {3: first, 5: second})
+    viewer.layers.remove(first)
+    release_closed()
+    assert not free(kept)
+    viewer.layers.remove(second)
+    release_closed()
+    assert free(kept)
+    tell_saved([first, second], moment())
+    assert kept.path.exists()
+
+
+def test_a_saved_layer_holds_nothing_back(viewer: ViewerModel, kept: Kept) -> None:
+    first, second = viewer.layers
+    park(kept, viewer, {3: first, 5: second})
+    assert [(number, layer) for _, number, layer in parked_with([second])] == [(5, second)]
+    tell_saved([second], moment())
+    assert list(parked_with([second])) == []
+    viewer.layers.remove(first)
+    release_closed()
+    assert free(kept)
+    assert kept.path.exists()
+
+
+def test_it_goes_when_all_is_saved(viewer: ViewerModel, kept: Kept) -> None:
+    park(kept, viewer, dict(zip((3, 5), viewer.layers, strict=True)))
+    tell_saved(viewer.layers, moment())
+    assert not kept.path.exists()
+    release_closed()
+    assert parked_sessions._parked == []
+
+
+def test_without_a_window_it_is_offered_at_once_and_may_still_be_saved(viewer: ViewerModel, kept: Kept) -> None:
+    park(kept, viewer, dict(zip((3, 5), viewer.layers, strict=True)), shown=False)
+    assert free(kept)
+    tell_saved(viewer.layers, moment())
+    assert not kept.path.exists()
+
+
+class Thing:
+    """A viewer or a layer that nobody but the test knows."""
+
+    layers: tuple[object, ...] = ()
+
+
+def test_it_keeps_nothing_alive(kept: Kept) -> None:
+    viewer, layer = Thing(), Thing()
+    viewer.layers = (layer,)
+    gone = weakref.ref(layer)
+    park(kept, viewer, {3: layer})
+    assert not free(kept)
+    del viewer, layer
+    gc.collect()
+    assert gone() is None
+    release_closed()
+    assert free(kept)
