@@ -33,7 +33,7 @@ class Preferences:
     auto_accept : bool
         Whether an object is accepted as soon as its mask is there.
     autosave : bool
-        Whether the session is kept in a journal that survives a crash.
+        Whether the session is kept in a journal that survives a crash, and the end of napari until it is exported.
     cache_folder : str
         Where downloaded weights go; empty for the system's place for caches.
     models_folder : str

@@ -77,7 +77,7 @@ class SourcesPanel(QGroupBox):
         self.pairs = LayerPairs(viewer, lambda labels, _: _image_of(viewer, labels))
         self.files: list[AnnotationFile] = []
         self.add_coco = _small("Add COCO file…", "Objects of a COCO file with masks, and the images it names")
-        self.add_session = _small("Add session…", "What was annotated before napari crashed, from its journal")
+        self.add_session = _small("Add session…", "What was not exported when napari crashed or was closed")
         self.survey = SurveyLabel()
         self._rows = QWidget()
         self._list = QVBoxLayout(self._rows)
