@@ -286,6 +286,22 @@ def test_the_next_widget_goes_on_with_what_the_first_one_left(
     assert third.safety.found == []
 
 
+def test_objects_that_have_gone_from_the_record_of_the_layer_stay_where_they_are(
+    qtbot: Any, make: Callable[..., Rig], tmp_path: Path
+) -> None:
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    layer = rig.do.target.layer
+    rig.close()
+    layer.metadata.clear()
+    again = make(viewer=rig.viewer)
+    again.do.set_image(rig.viewer.layers["cells"])
+    again.do.set_target(layer)
+    assert "nothing to save" in again.safety.text
+    assert recover(journals(tmp_path)[0]).objects == 1
+
+
 def test_what_the_next_widget_cannot_go_on_with_stays(
     qtbot: Any, make: Callable[..., Rig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

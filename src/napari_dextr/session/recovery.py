@@ -176,7 +176,7 @@ class Recovered:
 
 
 def recoverable(folder: str | os.PathLike[str]) -> list[Found]:
-    """Journals that hold something of which nobody knows whether it is needed, newest first.
+    """Journals in which there is something to recover, newest first.
 
     They are those of sessions that died, and of sessions that ended in good order with something that no file has.
     Sessions that still run are left out.

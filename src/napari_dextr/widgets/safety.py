@@ -185,13 +185,17 @@ class Safety(QObject):
             path = parked.kept.path
             if (path, number) in self._refused or do.bench.image is None:
                 continue
+            rest, pieces = parked.kept.rests[number], []
             try:
-                target = next(target for target in recover(path).targets if target.number == number)
-                pieces = list(target.pixels(place_finder(do.bench.image, do.viewer)))
+                if not rest.objects <= do.session.targets[layer].objects.keys():
+                    raise DataError(f"Objects have gone from the record of '{layer.name}'.")
+                if rest.painted:  # else the objects hold all
+                    target = next(target for target in recover(path).targets if target.number == number)
+                    pieces = list(target.pixels(place_finder(do.bench.image, do.viewer)))
                 for piece in pieces:
                     do.session.targets[layer].keep_loose(*piece)
                 journal = self._begun()
-                journal.unsaved.take_over(layer, parked.kept.rests[number])
+                journal.unsaved.take_over(layer, rest)
                 journal.rewrite()
             except (DextrError, StopIteration):
                 self._refused.add((path, number))  # it stays by itself, and is offered when the layer is gone
