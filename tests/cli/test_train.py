@@ -16,7 +16,7 @@ from napari_dextr.cli import app
 from napari_dextr.coco import labels_to_coco, merge_coco, write_coco
 from napari_dextr.models.checkpoint import read_checkpoint
 from napari_dextr.models.own import own_models
-from napari_dextr.training import finetune, loop
+from napari_dextr.training import crops, finetune, loop
 
 RECIPE = """
 [crops]
@@ -151,6 +151,27 @@ def test_ctrl_c_ends_a_recipe_as_well(data, monkeypatch):
     result = run(data)
     assert result.exit_code == 0, result.output
     assert "Stopped at step 1" in result.output
+
+
+@pytest.mark.parametrize("hold_out", ["0.5", "0"])
+def test_ctrl_c_while_objects_are_cut_out_learns_nothing_and_says_so(data, weights, monkeypatch, hold_out):
+    real = crops.cut
+
+    def interrupted(*words):
+        signal.raise_signal(signal.SIGINT)
+        return real(*words)
+
+    monkeypatch.setattr(crops, "cut", interrupted)
+    stopped = tune(data, weights, "--hold-out", hold_out, "--json", data / "report.json")
+    assert stopped.exit_code == 0, stopped.output
+    assert "nothing was learned; the same command begins anew" in stopped.output
+    assert "The model is in" not in stopped.output
+    report = json.loads((data / "report.json").read_text(encoding="utf-8"))
+    assert (report["ended"], report["model"], report["steps"]) == ("stopped", None, 0)
+    monkeypatch.setattr(crops, "cut", real)
+    again = tune(data, weights, "--hold-out", hold_out)
+    assert again.exit_code == 0, again.output
+    assert "The model is in" in again.output
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from napari_dextr.cli._training import conclude, follow, keep_if_it_helps
+from napari_dextr.cli._training import conclude, conclude_unbegun, follow, keep_if_it_helps
 from napari_dextr.training.finetune import Outcome
 from napari_dextr.training.update import Update
 from napari_dextr.training.verdict import Verdict
@@ -41,6 +41,13 @@ def test_every_end_is_said(screen, found, words):
     said = screen.file.getvalue()
     assert words in said
     assert "The model is in best.safetensors, after 3 minutes." in said
+
+
+def test_a_stop_before_anything_was_learned_names_no_model(screen):
+    conclude_unbegun(screen)
+    said = screen.file.getvalue()
+    assert "nothing was learned; the same command begins anew" in said
+    assert "model" not in said
 
 
 @pytest.mark.parametrize("found", [outcome(verdict=Verdict.impossible()), outcome(ended="stopped")])

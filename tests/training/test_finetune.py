@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from napari_dextr.errors import DataError, ModelError, OutputError
 from napari_dextr.models.checkpoint import read_checkpoint, read_spec, write_checkpoint
 from napari_dextr.models.spec import ModelSpec
 from napari_dextr.prompt import MARKS
-from napari_dextr.training import finetune_run, loop
+from napari_dextr.training import crops, finetune_run, loop
 from napari_dextr.training.finetune import FineTunePlan, FineTuning, read_outcome
 from napari_dextr.training.finetune_plan import PLAN
 from napari_dextr.training.outcome import Outcome
@@ -289,6 +290,106 @@ def test_a_pause_waits_with_everything_on_disk_and_a_stop_ends_it(data):
     again.stop()
     thread.join(60)
     assert [update.ended for update in ended] == ["stopped"]
+
+
+def slowly(monkeypatch, each=0.05):
+    """Cutting takes its time; the crops that were begun."""
+    begun, real = [], crops.cut
+
+    def cut(*words):
+        begun.append(0)
+        time.sleep(each)
+        return real(*words)
+
+    monkeypatch.setattr(crops, "cut", cut)
+    return begun
+
+
+def test_a_stop_while_objects_are_cut_out_ends_at_once_and_leaves_nothing_that_misleads(data, monkeypatch):
+    begun = slowly(monkeypatch)
+    tuning = FineTuning(plan(data))
+    updates = []
+    thread = threading.Thread(target=lambda: updates.extend(tuning.run()))
+    thread.start()
+    while not begun:
+        time.sleep(0.01)
+    tuning.stop()
+    asked = time.monotonic()
+    thread.join(60)
+    assert time.monotonic() - asked < 1
+    assert (updates, tuning.outcome) == ([], None)
+    assert len(begun) < 12
+    assert not (data / "run" / "best.safetensors").exists()
+    again = FineTuning(plan(data))
+    assert len(list(again.run())) == 4
+    assert again.outcome.ended == "finished"
+
+
+def test_a_pause_while_objects_are_cut_out_waits(data, monkeypatch):
+    begun = slowly(monkeypatch, 0.01)
+    tuning = FineTuning(plan(data))
+    tuning.pause()
+    updates = []
+    thread = threading.Thread(target=lambda: updates.extend(tuning.run()))
+    thread.start()
+    thread.join(1)
+    assert thread.is_alive()
+    assert begun == []
+    tuning.resume()
+    thread.join(60)
+    assert len(updates) == 4
+
+
+def test_a_pause_while_objects_are_cut_out_can_be_given_up(data):
+    given_up = threading.Event()
+
+    def check():
+        if given_up.is_set():
+            raise GivenUp
+
+    tuning = FineTuning(plan(data), check=check)
+    tuning.pause()
+    ended = []
+
+    def run():
+        with pytest.raises(GivenUp):
+            next(tuning.run())
+        ended.append(0)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive()
+    given_up.set()
+    thread.join(60)
+    assert ended == [0]
+
+
+@pytest.mark.parametrize("end", ["stop", "give up"])
+def test_nobody_waits_until_the_old_model_is_judged(data, monkeypatch, end):
+    shown, real, tuning = [], loop.validation_ious, None
+
+    def judged(network, store, showing, **words):
+        shown.append(0)
+        if len(shown) == 1 and end == "stop":
+            tuning.stop()
+        return real(network, store, showing, **words)
+
+    def check():
+        if shown and end == "give up":
+            raise GivenUp
+
+    monkeypatch.setattr(loop, "validation_ious", judged)
+    tuning = FineTuning(plan(data), check=check)
+    if end == "stop":
+        assert list(tuning.run()) == []
+        assert (tuning.outcome.ended, tuning.outcome.tuned) == ("stopped", None)
+    else:
+        with pytest.raises(GivenUp):
+            list(tuning.run())
+    assert shown == [0]
+    monkeypatch.setattr(loop, "validation_ious", real)
+    assert len(list(FineTuning(plan(data)).run())) == 4
 
 
 def test_a_progress_that_raises_ends_the_run_and_frees_the_folder(data):

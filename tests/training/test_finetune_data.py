@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_dextr.errors import DataError
+from napari_dextr.training.annotated import Stopped
 from napari_dextr.training.config import TrainConfig
 from napari_dextr.training.distribution import World
 from napari_dextr.training.finetune_data import apart, deal, images_of, objects_of, portion, prepare
@@ -32,10 +35,10 @@ def greys(store):
     return [int(np.median(image[flags == 0])) // 10 for image, flags in zip(store.images, store.masks, strict=True)]
 
 
-def prepared(tmp_path, objects, config=CONFIG, said=None, check=lambda: None, **changes):
+def prepared(tmp_path, objects, config=CONFIG, said=None, check=lambda: None, going=lambda: True, **changes):
     plan = FineTunePlan(objects, tmp_path, **changes)
     say = (lambda _line: None) if said is None else said.append
-    return prepare(plan, config, RunFolder(tmp_path), World(), say, lambda crops, _progress: crops, check)
+    return prepare(plan, config, RunFolder(tmp_path), World(), say, lambda crops, _progress: crops, check, going)
 
 
 def test_few_objects_are_all_trained_on_and_all_judge_once(tmp_path):
@@ -202,3 +205,46 @@ def test_images_that_judge_do_not_teach():
     assert len(apart(pictures, judges, said.append).images) == 2
     with pytest.raises(DataError, match="hold out a share"):
         apart(pictures, pictures, said.append)
+
+
+@pytest.mark.parametrize("after", [0, 7, 25, 60])
+def test_a_stop_ends_the_cutting_and_the_same_plan_begins_anew(tmp_path, after):
+    asked = []
+
+    def going():
+        asked.append(0)
+        return len(asked) <= after
+
+    with pytest.raises(Stopped):
+        prepared(tmp_path, source(5), folds=2, going=going)
+    assert len(asked) == after + 1
+    assert not (tmp_path / "data.json").exists()
+    assert len(prepared(tmp_path, source(5), folds=2, going=lambda: True).parts) == 10
+    assert len(asked) == after + 1
+
+
+def test_what_is_cut_already_is_opened_whatever_was_asked(tmp_path):
+    prepared(tmp_path, source(5), folds=2)
+    assert len(prepared(tmp_path, source(5), folds=2, going=lambda: False).parts) == 10
+
+
+def test_every_object_is_asked_about_when_images_are_large(tmp_path):
+    """A stop must not wait for the objects of a whole image, wherever they are read."""
+    asked = []
+    objects = source(1, each=3)
+    plan = FineTunePlan(objects, tmp_path, hold_out=0.34)
+    between = []
+
+    def going():
+        between.append(len(asked))
+        return True
+
+    real = objects.images[0].objects
+
+    def watched(stop=lambda: True):
+        return [replace(item, read=lambda item=item: (asked.append(0), item.read())[1]) for item in real(stop)]
+
+    objects.images[0].objects = watched
+    prepare(plan, CONFIG, RunFolder(tmp_path), World(), lambda _line: None, lambda crops, _say: crops, going=going)
+    assert len(asked) >= 9  # counted, parted and cut
+    assert max(np.diff(between)) == 1

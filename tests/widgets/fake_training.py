@@ -17,6 +17,7 @@ from napari_dextr.training.verdict import Verdict
 from napari_dextr.widgets.model_box import ModelBox
 
 STEPS = 5
+CUTTING = -1  # what comes before the first step, as a step to hold at
 HELPS = Verdict(True, 0.71, 0.86, 0.15, 0.08, 0.21, 6, 2)
 NO_HELP = Verdict(False, 0.86, 0.85, -0.01, -0.03, 0.01, 6, 2)
 
@@ -69,6 +70,11 @@ class FakeTuning:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "plan.json").write_text("{}", encoding="utf-8")
         self.progress("Cutting out the objects")
+        if self.stage.hold_at == CUTTING:
+            self.stage.reached.set()
+            assert self.stage.gate.wait(60)
+            if self.stopped.is_set():
+                return
         ended = "finished"
         try:
             for step in range(1, STEPS + 1):

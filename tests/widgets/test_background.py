@@ -52,6 +52,14 @@ def test_news_and_result_arrive_in_the_main_thread(qtbot: Any) -> None:
     assert not background.running
 
 
+def test_a_task_that_has_nothing_to_give_is_done_all_the_same(qtbot: Any) -> None:
+    background = Background()
+    ear = Ear(background)
+    background.start(lambda _tell: None)
+    qtbot.waitUntil(lambda: bool(ear.ends))
+    assert ear.ends == [("done", None)]
+
+
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), ValueError("odd")])
 def test_every_error_arrives(qtbot: Any, error: Exception) -> None:
     background = Background()

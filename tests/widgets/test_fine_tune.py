@@ -17,7 +17,7 @@ from napari_dextr.widgets import fine_tune_job
 from napari_dextr.widgets.fine_tune import FineTuneWidget
 from napari_dextr.widgets.fine_tune_job import FineTuneJob
 
-from .fake_training import NO_HELP, STEPS, Annotate, FakeTuning, Stage, fill, runs, update
+from .fake_training import CUTTING, NO_HELP, STEPS, Annotate, FakeTuning, Stage, fill, runs, update
 
 
 class Made:
@@ -177,6 +177,24 @@ def test_pausing_and_stopping(made: Made) -> None:
     progress.stop.click()
     made.ended()
     assert made.page == "result"
+
+
+def test_before_anything_is_learned_pause_and_stop_say_so(made: Made, library: Path) -> None:
+    made.run(hold_at=CUTTING)
+    progress = made.widget.progress
+    progress.pause.click()
+    assert "Nothing was learned yet" in progress.message.text.text()
+    made.widget.job.staged.emit("training: 6 objects cut out")
+    assert "Paused" in progress.message.text.text()
+    progress.pause.click()
+    progress.stop.click()
+    assert "judged" not in progress.message.text.text()
+    made.stage.gate.set()
+    made.ended()
+    assert made.page == "setup"
+    assert "Stopped before anything was learned" in made.widget.message.text.text()
+    assert runs(library) == []
+    made.ready()  # to train anew
 
 
 def test_cancelling_a_short_training_asks_nothing(made: Made, library: Path) -> None:

@@ -20,7 +20,7 @@ from napari_dextr.widgets.fine_tune_job import FineTuneJob
 from napari_dextr.widgets.fine_tune_sources import COCO, AnnotationFile, Wanted
 from napari_dextr.widgets.fine_tune_work import Ended
 
-from .fake_training import HELPS, NO_HELP, FakeTuning, Stage, fill, runs
+from .fake_training import CUTTING, HELPS, NO_HELP, FakeTuning, Stage, fill, runs
 
 
 @pytest.fixture
@@ -169,6 +169,21 @@ def test_stopping_keeps_the_best(job: FineTuneJob, viewer: ViewerModel, stage: S
         stage.gate.set()
     assert caught.args[0].outcome.ended == "stopped"
     assert "Stopped" in caught.args[0].verdict()[2]
+
+
+def test_stopping_before_anything_was_learned_leaves_nothing(
+    job: FineTuneJob, viewer: ViewerModel, stage: Stage, library: Path, qtbot: Any
+) -> None:
+    stage.hold_at = CUTTING
+    job.start(wanted(viewer), CHOICES)
+    qtbot.waitUntil(stage.reached.is_set)
+    assert not job.learned
+    with qtbot.waitSignal(job.unbegun):
+        job.stop()
+        stage.gate.set()
+    assert not job.busy
+    assert runs(library) == []
+    assert own_models() == ()
 
 
 @pytest.mark.parametrize("paused", [False, True])

@@ -17,7 +17,7 @@ from napari_dextr.widgets.background import Cancelled
 from napari_dextr.widgets.fine_tune_form import Choices
 from napari_dextr.widgets.fine_tune_sources import COCO, AnnotationFile
 
-from .fake_training import NO_HELP, Stage, runs
+from .fake_training import CUTTING, NO_HELP, Stage, runs
 
 FILES = (AnnotationFile(COCO, Path("a.json")),)
 CHOICES = Choices("embedded", "cpu", "quick", {"steps": 7}, 0.3, False, "cells")
@@ -58,14 +58,23 @@ def test_news_reach_the_listener_in_order(stage: Stage, library: Path) -> None:
     ended = work.train(order(), stage.make, news.append)
     assert (isinstance(news[0], str), news[-1]) == (True, "The verdict is in.")
     assert [item.step for item in news[1:-1]] == [1, 2, 3, 4, 5]
+    assert ended is not None
     assert ended.kept == "cells"
 
 
 def test_without_help_nothing_is_kept(stage: Stage, library: Path) -> None:
     stage.verdict = NO_HELP
     ended = work.train(order(), stage.make, lambda _: None)
+    assert ended is not None
     assert ended.kept is None
     assert "unless you keep it" in ended.verdict()[2]
+
+
+def test_what_is_stopped_before_anything_was_learned_leaves_nothing(stage: Stage, library: Path) -> None:
+    stage.hold_at = CUTTING
+    stage.gate.set()
+    assert work.train(order(stopping=True), stage.make, lambda _: None) is None
+    assert runs(library) == []
 
 
 @pytest.mark.parametrize("discard", [False, True])

@@ -39,6 +39,15 @@ def conclude(outcome: Outcome, minutes: float, screen: Console) -> None:
     say(f"The model is in {outcome.model}, after {minutes:.0f} minutes.")
 
 
+def conclude_unbegun(screen: Console) -> None:
+    """Say what a stop means that came before anything was learned."""
+    screen.print(
+        "Stopped while the objects were cut out, so nothing was learned; the same command begins anew.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
 def keep_if_it_helps(outcome: Outcome, name: str | None, screen: Console) -> str | None:
     """Put the model into the library if it helps, or nothing was to judge it; its name there."""
     if name is None:

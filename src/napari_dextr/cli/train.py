@@ -15,7 +15,7 @@ import typer
 from ..errors import DataError
 from ..models.naming import check_name
 from ._app import Device, DeviceOption, JsonOption, ThreadsOption, console, set_threads, write_json
-from ._training import conclude, follow, keep_if_it_helps
+from ._training import conclude, conclude_unbegun, follow, keep_if_it_helps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -325,7 +325,10 @@ def _tune(plan: FineTunePlan, keep: str | None, world: World, screen: Console, j
     started = time.perf_counter()
     reports = follow(tuning.run(), screen, tuning.stop)
     outcome = tuning.outcome
-    if outcome is None:  # another process than the first
+    if outcome is None:
+        if world.first:  # the others have none
+            conclude_unbegun(screen)
+            write_json(json_file, {"run": str(plan.out), "model": None, "steps": 0, "ended": "stopped"})
         return
     conclude(outcome, (time.perf_counter() - started) / 60, screen)
     kept = keep_if_it_helps(outcome, keep, screen)

@@ -167,6 +167,8 @@ class Choice:
 
     Attributes
     ----------
+    going : callable
+        Asked before each image and each object; where it answers False, `Stopped` is raised.
     left_out : Counter
         Objects that are not, by the reason.
     """
@@ -192,6 +194,8 @@ class Choice:
             here = seen.get(image.key, set())
             parts = []
             for annotation in annotations:
+                if not self.going():
+                    raise Stopped
                 region, mask = trimmed(*annotation.read())
                 area = int(np.count_nonzero(mask))
                 if area < image.rules.least_area or not area:
@@ -279,6 +283,8 @@ class Window(AnnotatedImage):
         inside = []
         self.left_out = Counter()
         for item in self._image.objects(going):
+            if not going():
+                raise Stopped
             region, mask = trimmed(*item.read())
             if mask.any() and _holds(self._region, region):
                 rows, cols = (

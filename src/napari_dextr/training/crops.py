@@ -17,7 +17,7 @@ from ..frame import Frame
 from ..image import ImagePlane
 from ..prompt import Region
 from ..session.patches import placed
-from .annotated import AnnotatedImage, Choice, Mask, reasons, trimmed
+from .annotated import AnnotatedImage, Choice, Going, Mask, Stopped, reasons, trimmed
 from .stacks import Units
 from .store import (
     IGNORE,
@@ -137,6 +137,7 @@ def crops_of(
     *,
     name: str,
     units: Units | None = None,
+    going: Going = lambda: True,
 ) -> Iterator[Crop]:
     """Crops of the objects of some images that can be used.
 
@@ -153,15 +154,19 @@ def crops_of(
         What the images are called in messages.
     units : Units, optional
         Numbers the images and objects; by default each image and each object has its own.
+    going : callable
+        Asked again and again; answers False to stop.
 
     Raises
     ------
+    Stopped
+        When it was.
     DataError, ImageError
         If annotations or an image cannot be read.
     NothingUsable
         If no object is left.
     """
-    choice = Choice(images, seed)
+    choice = Choice(images, seed, going)
     units = units or Units()
     unreadable: list[str] = []
     found = 0
@@ -171,6 +176,8 @@ def crops_of(
         try:
             plane, unknown = _at_once(image.plane(), len(parts)), image.unknown()
             for item, region, mask, _ in parts:
+                if not going():
+                    raise Stopped
                 crop = cut(plane, mask, unknown(item, region, mask), side, region)
                 if ((crop.mask & (OBJECT | IGNORE)) == OBJECT).any() or not (crop.mask & OBJECT).any():
                     found += 1

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
 
 from ..errors import DataError
 from ..models.runtime import choose_device
+from .annotated import Stopped
 from .config import TrainConfig
 from .distribution import World
 from .finetune_data import prepare
@@ -30,6 +32,7 @@ _FREE = {
     "validate_every", "validate_most", "checkpoint_every", "checkpoint_seconds",
 }  # fmt: skip
 """Settings that a run which is over may be repeated or prolonged with."""
+_NAP = 0.05  # seconds between two looks whether a pause in the cutting is over
 
 
 class FineTuning:
@@ -48,7 +51,7 @@ class FineTuning:
     Attributes
     ----------
     outcome : Outcome or None
-        Once `run` has ended.
+        Once `run` has ended, in the first process; None where it was stopped while the objects were cut out.
     """
 
     def __init__(
@@ -80,8 +83,9 @@ class FineTuning:
     def run(self) -> Generator[Update, None, None]:
         """Cut out the objects, train, judge and export; yields every step's update.
 
-        A run that was stopped, or killed, goes on from its last checkpoint when the same plan is run again. The
-        model in the run folder is never one that did not pass the verdict: until then it is the one to start from.
+        A run that was stopped, or killed, goes on from its last checkpoint when the same plan is run again; one that
+        was stopped while the objects were cut out has learned nothing, and cuts them out anew. The model in the run
+        folder is never one that did not pass the verdict: until then it is the one to start from.
 
         Raises
         ------
@@ -100,7 +104,10 @@ class FineTuning:
             config = plan.config(start.spec, device)
             start.check(config)
             _refuse_other_settings(folder, config)
-            data = prepare(plan, config, folder, world, self._progress, start.fitting, self._check)
+            try:
+                data = prepare(plan, config, folder, world, self._progress, start.fitting, self._check, self._going)
+            except Stopped:
+                return
             run = Run(plan, start, config, device, folder, data, world, self._watch, self._progress, self._check)
             try:
                 yield from run.updates()
@@ -108,13 +115,13 @@ class FineTuning:
                 self.outcome = run.outcome
 
     def stop(self) -> None:
-        """Ask the run to end after the step it is at; from any thread, or a signal's handler."""
+        """Ask the run to end after the step, or the crop, it is at; from any thread, or a signal's handler."""
         self._asked, self._paused = True, False
         if self._trainer is not None:
             self._trainer.stop()
 
     def pause(self) -> None:
-        """Ask the run to wait after the step it is at, with a checkpoint on disk; from any thread."""
+        """Ask the run to wait after the step it is at, with a checkpoint on disk, or the crop; from any thread."""
         self._paused = True
         if self._trainer is not None:
             self._trainer.pause()
@@ -124,6 +131,13 @@ class FineTuning:
         self._paused = False
         if self._trainer is not None:
             self._trainer.resume()
+
+    def _going(self) -> bool:
+        """While objects are cut out: wait as long as that was asked for; False where a stop was."""
+        while self._paused and not self._asked:
+            time.sleep(_NAP)
+            self._check()
+        return not self._asked
 
     def _watch(self, trainer: Trainer) -> bool:
         """Pass on to a trainer what was asked and will be asked; whether a stop was asked for."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from ..files import atomic_write
-from .annotated import Choice
+from .annotated import Choice, Going, Stopped
 from .config import TrainConfig
 from .crops import Crop, CropStore, NothingUsable, Progress, side_for, write_store
 from .distribution import World
@@ -85,14 +85,18 @@ def prepare(
     progress: Progress,
     fitting: Fitting,
     check: Check = lambda: None,
+    going: Going = lambda: True,
 ) -> TrainingData:
     """The crops of a plan, cut once; later, and in every other process, they are opened.
 
     Of what is cut, ``fitting`` lets those pass that the model can use. The plan is written once it is known to belong
-    to the folder. ``check`` is called again and again; what it raises ends the cutting.
+    to the folder. ``check`` is called again and again; what it raises ends the cutting. ``going`` is asked as often,
+    by the first process and unless all is cut already.
 
     Raises
     ------
+    Stopped
+        In every process, once ``going`` has answered False. The same plan begins anew.
     DataError
         If there is nothing to learn from, the folder is of other data, or the plan brings no source and the folder
         does not hold all objects.
@@ -100,25 +104,20 @@ def prepare(
         If the crops cannot be written.
     """
     path = folder.path / DATA
+    stopped = False
     if world.first:
-        facts: dict[str, Any] = {}
-        if plan.source is not None:
-            facts = _facts(plan, plan.source, config, check)
-            _same_data(folder, facts)
-        elif not path.is_file():
-            raise DataError(
-                f"The run in '{folder.path}' was interrupted before its objects were cut out, so it cannot go on by "
-                "itself; start it again from the annotations."
-            )
-        cutting = None
-        if not path.is_file():
-            cutting = _Cutting(plan, config, folder, facts["side"], progress, fitting, check)  # may refuse the plan
-        plan.write()
-        if cutting is not None:
-            stores = cutting.stores()
-            with atomic_write(path) as temporary:
-                temporary.write_text(json.dumps({**facts, "stores": stores}), encoding="utf-8")
-    world.tell(None)  # the others wait for the crops
+        there = path.is_file()  # then what was learned may be there as well, and a stop has to judge it
+
+        def asked() -> bool:
+            check()
+            return there or going()
+
+        try:
+            _write(plan, config, folder, progress, fitting, asked)
+        except Stopped:
+            stopped = True
+    if world.tell(stopped):  # the others wait for the crops
+        raise Stopped
     known = _read(path)
     found = {
         name: CropStore.open(folder.path / "crops" / name) for name in known.get("stores", ["training", "validation"])
@@ -128,13 +127,32 @@ def prepare(
     return TrainingData(found["training"], found.get("validation"), found.get("parts"), str(name or "own annotations"))
 
 
-def _facts(plan: FineTunePlan, source: Source, config: TrainConfig, check: Check) -> dict[str, Any]:
+def _write(
+    plan: FineTunePlan, config: TrainConfig, folder: RunFolder, progress: Progress, fitting: Fitting, going: Going
+) -> None:
+    """Write what is missing of a plan's crops."""
+    path = folder.path / DATA
+    facts: dict[str, Any] = {}
+    if plan.source is not None:
+        facts = _facts(plan, plan.source, config, going)
+        _same_data(folder, facts)
+    elif not path.is_file():
+        raise DataError(
+            f"The run in '{folder.path}' was interrupted before its objects were cut out, so it cannot go on by "
+            "itself; start it again from the annotations."
+        )
+    cutting = None
+    if not path.is_file():
+        cutting = _Cutting(plan, config, folder, facts["side"], progress, fitting, going)  # may refuse the plan
+    plan.write()
+    if cutting is not None:
+        stores = cutting.stores()
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps({**facts, "stores": stores}), encoding="utf-8")
+
+
+def _facts(plan: FineTunePlan, source: Source, config: TrainConfig, going: Going) -> dict[str, Any]:
     """What tells the data of a plan from others."""
-
-    def going() -> bool:
-        check()
-        return True
-
     for judged in (source, plan.validation):
         for image in [] if judged is None else judged.images:
             image.objects(going)  # labels are read now, however large they are, and never again
@@ -177,12 +195,12 @@ class _Cutting:
 
     def __init__(
         self, plan: FineTunePlan, config: TrainConfig, folder: RunFolder, side: int, progress: Progress,
-        fitting: Fitting, check: Check,
+        fitting: Fitting, going: Going,
     ) -> None:  # fmt: skip
         assert plan.source is not None, "the caller refused that"
         self._plan, self._source, self._seed, self._side = plan, plan.source, config.seed, side
-        self._folder, self._say, self._fitting, self._check = folder.path / "crops", progress, fitting, check
-        self._units = plan.source.units(config.seed)
+        self._folder, self._say, self._fitting, self._going = folder.path / "crops", progress, fitting, going
+        self._units = plan.source.units(config.seed, going)
         if plan.validation is not None:
             self._source = apart(plan.source, plan.validation, progress)
 
@@ -196,13 +214,13 @@ class _Cutting:
         self._write("training", [(GROUP, self._source)])
         if self._plan.validation is None:
             return ["training"]
-        self._units = self._plan.validation.units(self._seed)
+        self._units = self._plan.validation.units(self._seed, self._going)
         self._write("validation", [(GROUP, self._plan.validation)])
         return ["training", "validation"]
 
     def _in_parts(self, parts: int) -> list[str]:
         usable = self._usable(self._write("training", [(GROUP, self._source)]))
-        dealt = deal(usable, parts, self._seed)
+        dealt = deal(usable, parts, self._seed, self._going)
         if len(dealt) > 1:
             with suppress(NothingUsable):
                 store = self._write("parts", [(str(number), part) for number, part in enumerate(dealt, start=1)])
@@ -212,7 +230,7 @@ class _Cutting:
         return ["training"]
 
     def _held_out(self, share: float) -> list[str]:
-        kept, judge = self._source.split(share, self._seed)
+        kept, judge = self._source.split(share, self._seed, self._going)
         with suppress(NothingUsable):
             self._write("training", [(GROUP, kept)])
             self._write("validation", [(GROUP, judge)])
@@ -220,7 +238,7 @@ class _Cutting:
         # nothing of one side can be used, as its images cannot be read, for instance: those that can are parted
         usable = self._usable(self._write("training", [(GROUP, self._source)]))
         with suppress(DataError):
-            kept, judge = usable.split(share, self._seed)
+            kept, judge = usable.split(share, self._seed, self._going)
             self._write("validation", [(GROUP, judge)])
             self._write("training", [(GROUP, kept)])
             return ["training", "validation"]
@@ -236,9 +254,8 @@ class _Cutting:
 
     def _crops(self, source: Source, progress: Progress, alone: bool) -> Iterator[Crop]:
         try:
-            for crop in self._fitting(source.crops(self._side, self._seed, progress, self._units), progress):
-                self._check()
-                yield crop
+            crops = source.crops(self._side, self._seed, progress, self._units, self._going)
+            yield from self._fitting(crops, progress)
         except NothingUsable:
             if alone:
                 raise
@@ -253,8 +270,7 @@ class _Cutting:
     def _count(self) -> int:
         """How many objects can be used, counted no further than matters; one that several planes show is one."""
         objects: set[int] = set()
-        for _, image, parts in Choice(self._source.images, self._seed):
-            self._check()
+        for _, image, parts in Choice(self._source.images, self._seed, self._going):
             objects |= {self._units.object(image.key, part.annotation.thing) for part in parts}
             if len(objects) >= CROSS_VALIDATED:
                 break
@@ -286,7 +302,7 @@ def apart(source: Source, judges: Source, progress: Progress) -> Source:
     return Portion(source, rest)
 
 
-def deal(source: Source, parts: int, seed: int) -> list[Source]:
+def deal(source: Source, parts: int, seed: int, going: Going = lambda: True) -> list[Source]:
     """Deal a source out to so many parts of about as many objects each; to fewer where it cannot be parted more often.
 
     No image is in two parts, or where there are too few images, no region of one.
@@ -294,7 +310,7 @@ def deal(source: Source, parts: int, seed: int) -> list[Source]:
     rest, dealt = source, []
     for left in range(parts, 1, -1):
         try:
-            rest, part = rest.split(1 / left, seed)
+            rest, part = rest.split(1 / left, seed, going)
         except DataError:
             break
         dealt.append(part)

@@ -59,7 +59,7 @@ class Run:
     progress : callable
         Called with sentences.
     check : callable
-        Called again and again while objects judge; what it raises ends the run.
+        Called again and again while objects judge and nothing new would be lost; what it raises ends the run.
 
     Attributes
     ----------
@@ -88,6 +88,9 @@ class Run:
             yield from self._in_turns(self._data.parts)
             return
         trainer, ended = yield from self._stage(self._folder, self._data.training, self._data.judges, 0, 1, "")
+        if ended == "stopped" and not trainer.step:
+            self._leave(trainer, ended)
+            return
         verdict: Verdict | None = None
         alpha, shown = self._config.blends[-1], list[JudgedObject]()
         if self._world.first and self._data.judges is not None and self._start.compares:
@@ -158,7 +161,10 @@ class Run:
         if self._start.compares:
             if trainer.before is None and judges is not None:
                 self._say("Objects that are held out judge the model as it is now …")  # many seconds without a step
-            trainer.validate_before()
+            try:
+                trainer.validate_before(partial(self._check_before, trainer))
+            except _Asked:
+                return trainer, "stopped"
         ended, last = "settled" if trainer.settled() else "finished", place == count - 1
         with closing(trainer.train()) as updates:
             try:
@@ -176,6 +182,11 @@ class Run:
                 raise
         self._move(trainer.device)  # a card that had no room for this stage has none for the next
         return trainer, ended
+
+    def _check_before(self, trainer: Trainer) -> None:
+        self._check()
+        if self._world.size == 1 and self._watch(trainer):  # with several, the others wait for what is found
+            raise _Asked
 
     # -- judging ----------------------------------------------------------------------------------------------
 

@@ -147,14 +147,14 @@ class Trainer:
         """Let a run that waits go on; from any thread."""
         self._going.set()
 
-    def validate_before(self) -> Mapping[str, float]:
+    def validate_before(self, check: Callable[[], object] = lambda: None) -> Mapping[str, float]:
         """Validate what the run starts from, once: it is the best until something better comes.
 
         Returns the mean IoU of each group; after a resume, the same as before it. Nothing where the run has no
-        validation crops, or began without this.
+        validation crops, or began without this. ``check`` is called again and again; what it raises ends it.
         """
         if self.before is None and self.step == 0 and self.validation is not None:
-            self.before = self._validate()
+            self.before = self._validate(check)
             self.best.judge(self.before, 0, self.averaged, 0.0)
         return self.before or {}
 
@@ -259,7 +259,7 @@ class Trainer:
             self._try(self._save_best)
         return report, improved
 
-    def _validate(self) -> dict[str, float]:
+    def _validate(self, check: Callable[[], object] = lambda: None) -> dict[str, float]:
         """Mean IoU per validation group, exact extreme points, averaged weights; the same in every process."""
         report: dict[str, float] = {}
         if self.validation is not None and self.world.first:
@@ -267,7 +267,7 @@ class Trainer:
             while found is None:
                 try:
                     found = validation_ious(
-                        self.averaged, self.validation, self._showing(), most=self.config.validate_most,
+                        self.averaged, self.validation, self._showing(check), most=self.config.validate_most,
                         threshold=self._threshold,
                     )  # fmt: skip
                 except (RuntimeError, MemoryError) as error:
@@ -278,9 +278,9 @@ class Trainer:
             self.judged[self.step] = [iou for ious in found.values() for iou in ious]
         return self.world.tell(report)
 
-    def _showing(self) -> Showing:
+    def _showing(self, check: Callable[[], object] = lambda: None) -> Showing:
         canvas, at_once = self.config.canvases[-1][0], self._room.of(_JUDGED_AT_ONCE)
-        return Showing(canvas, at_once, self.device, self.learner.autocast(), self._look)
+        return Showing(canvas, at_once, self.device, self.learner.autocast(), self._look, check)
 
     # -- the folder -------------------------------------------------------------------------------------------
 

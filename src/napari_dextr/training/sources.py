@@ -17,7 +17,7 @@ from ..coco import CocoDataset, read_coco
 from ..errors import DataError
 from ..image import ImagePlane, as_plane
 from ..prompt import Region
-from .annotated import AnnotatedImage, Choice, Rules, View, Window, reasons
+from .annotated import AnnotatedImage, Choice, Going, Rules, View, Window, reasons
 from .coco_planes import CocoPlane
 from .crops import Crop, Progress, crops_of
 from .label_planes import LabelPlane, planes_of
@@ -29,6 +29,9 @@ _LOOKS = 64  # objects at whose pixels is looked to tell the images from others
 
 class Source(ABC):
     """Annotated objects that can be cut out and split.
+
+    What can take long asks ``going`` again and again, and raises `napari_dextr.training.annotated.Stopped` once it
+    answers False.
 
     Attributes
     ----------
@@ -52,7 +55,9 @@ class Source(ABC):
         """Planes before each image in its stack, by their keys."""
         return {image.key: image.neighbours for image in self.images if image.neighbours}
 
-    def crops(self, side: int, seed: int, progress: Progress, units: Units | None = None) -> Iterable[Crop]:
+    def crops(
+        self, side: int, seed: int, progress: Progress, units: Units | None = None, going: Going = lambda: True
+    ) -> Iterable[Crop]:
         """The objects with their surroundings, ``side`` pixels a side; tells ``progress`` what was left out.
 
         Images and objects are numbered by ``units``, or else by themselves.
@@ -62,15 +67,15 @@ class Source(ABC):
         DataError
             If something cannot be read, or there is no usable object.
         """
-        return crops_of(self.images, side, seed, progress, name=self.name, units=units)
+        return crops_of(self.images, side, seed, progress, name=self.name, units=units, going=going)
 
-    def units(self, seed: int) -> Units:
+    def units(self, seed: int, going: Going = lambda: True) -> Units:
         """Numbers for the images and objects of this source, and of all parts of it."""
         if not self.neighbours:
             return Units()
-        return Units(kept_together(_found(Choice(self.images, seed)), self.neighbours))
+        return Units(kept_together(_found(Choice(self.images, seed, going)), self.neighbours))
 
-    def split(self, share: float, seed: int) -> tuple[Source, Source]:
+    def split(self, share: float, seed: int, going: Going = lambda: True) -> tuple[Source, Source]:
         """What is kept for training, and about ``share`` of the objects held out of it.
 
         Whole images are held out where that leaves enough objects on both sides. Otherwise a straight line parts the
@@ -86,7 +91,7 @@ class Source(ABC):
         """
         if not 0 < share < 1:
             raise DataError(f"The share of objects to hold out must be between 0 and 1; got {share}, try 0.2.")
-        choice = Choice(self.images, seed)
+        choice = Choice(self.images, seed, going)
         found = _found(choice)
         total = sum(len(boxes) for _, _, boxes in found)
         if total < 2:

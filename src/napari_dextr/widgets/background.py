@@ -127,10 +127,11 @@ class Background(QObject):
             self.told.emit(news)
         if not ended or self._run is not run:  # a listener may have begun another task
             return
+        unwanted = run.result is None and run.cancelled.is_set()  # asked first: letting go of it sets this, too
         self.stop()
         if run.error is not None:
             self.failed.emit(run.error)
-        elif run.result is None and run.cancelled.is_set():
+        elif unwanted:
             self.cancelled.emit()
         else:
             self.done.emit(run.result)

@@ -76,9 +76,12 @@ class FineTuneWidget(ScrollDock):
         self.offer.resumed.connect(self._on_resume)
         self.offer.discarded.connect(lambda run: self._try(self.job.discard, run.path))
         job, progress, result = self.job, self.progress, self.result
-        job.staged.connect(progress.say)
+        job.staged.connect(self._on_stage)
         job.updated.connect(self._on_updates)
         job.done.connect(self._on_done)
+        job.unbegun.connect(
+            lambda: self._on_end("Stopped before anything was learned; nothing of the training is left.", "warning")
+        )
         job.failed.connect(lambda sentence: self._on_end(sentence, "error"))
         job.cancelled.connect(lambda: self._on_end("Cancelled. Nothing of the training is left.", "warning"))
         job.interrupted.connect(lambda: self._on_end("The training was interrupted; it can be resumed.", "warning"))
@@ -113,6 +116,10 @@ class FineTuneWidget(ScrollDock):
         self._show_page(self.progress)
         self.progress.begin(sentence)
 
+    def _on_stage(self, sentence: str) -> None:
+        if not self.job.paused:  # what ends the present stage may come after the click
+            self.progress.say(sentence)
+
     def _on_updates(self, updates: list[Any]) -> None:
         for update in updates:
             self.progress.show_update(update)
@@ -126,12 +133,14 @@ class FineTuneWidget(ScrollDock):
             self.progress.say("Going on …")
         else:
             self.job.pause()
-            self.progress.say("Paused after the present step. What was learned is on the disk.", "hint")
+            kept = "What was learned is on the disk." if self.job.learned else "Nothing was learned yet."
+            self.progress.say(f"Paused after the present step. {kept}", "hint")
         self.progress.show_state(paused=self.job.paused, stopping=False)
 
     def _on_stop(self) -> None:
         self.job.stop()
-        self.progress.say("Stopping; the best model so far is judged …")
+        judged = "; the best model so far is judged" if self.job.learned else ""
+        self.progress.say(f"Stopping{judged} …")
         self.progress.show_state(paused=False, stopping=True)
 
     def _on_cancel(self) -> None:

@@ -43,8 +43,9 @@ class FineTuneJob(QObject):
         How long a training will take, or None.
     staged(sentence), updated(list of Update)
         What the training is doing; its steps since the last time.
-    done(Ended), failed(sentence), cancelled, interrupted
-        How it ended; interrupted where napari's list of activities ended it, and it can be resumed.
+    done(Ended), unbegun, failed(sentence), cancelled, interrupted
+        How it ended; unbegun where it was stopped before anything was learned, and left nothing; interrupted where
+        napari's list of activities ended it, and it can be resumed.
     found(list of UnfinishedRun)
         Trainings that were interrupted.
     """
@@ -55,6 +56,7 @@ class FineTuneJob(QObject):
     staged = Signal(str)
     updated = Signal(list)
     done = Signal(object)
+    unbegun = Signal()
     failed = Signal(str)
     cancelled = Signal()
     interrupted = Signal()
@@ -107,10 +109,15 @@ class FineTuneJob(QObject):
         return self._order is not None and self._order.stopping
 
     @property
+    def learned(self) -> bool:
+        """Whether something has been learned yet."""
+        return self._order is not None and (not self._order.fresh or self._order.steps_done > 0)
+
+    @property
     def would_lose(self) -> float:
         """Seconds of training, or more, that cancelling would throw away, where they are worth a question; else 0."""
         order = self._order
-        if order is None or (order.fresh and not order.steps_done):
+        if order is None or not self.learned:
             return 0.0
         spent = time.monotonic() - order.since
         if not order.fresh:  # what was learned before it was interrupted would go as well
@@ -151,7 +158,7 @@ class FineTuneJob(QObject):
         self._begin(lambda: work.reopened(run.path), fresh=False)
 
     def pause(self) -> None:
-        """Let the training wait after the step it is at."""
+        """Let the training wait after the step, or the object, it is at."""
         if self._order is not None:
             self._order.paused = True
             if self._order.tuning is not None:
@@ -165,7 +172,7 @@ class FineTuneJob(QObject):
                 self._order.tuning.resume()
 
     def stop(self) -> None:
-        """End the training with the best that it has; `done` follows."""
+        """End the training with the best that it has; `done` follows, or `unbegun`."""
         if self._order is not None:
             self._order.stopping, self._order.paused = True, False
             if self._order.tuning is not None:
@@ -240,9 +247,12 @@ class FineTuneJob(QObject):
         if updates:
             self.updated.emit(updates)
 
-    def _on_done(self, ended: Ended) -> None:
+    def _on_done(self, ended: Ended | None) -> None:
         self._end()
-        self.done.emit(ended)
+        if ended is None:
+            self.unbegun.emit()
+        else:
+            self.done.emit(ended)
 
     def _on_failed(self, error: Exception) -> None:
         self._end()

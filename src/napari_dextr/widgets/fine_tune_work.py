@@ -170,8 +170,11 @@ def make_tuning(plan: FineTunePlan, tell: Tell) -> FineTuning:
     return FineTuning(plan, tell, check=partial(tell, None))
 
 
-def train(order: Order, make: Maker, tell: Tell) -> Ended:
-    """Train, and keep a model that helps; ``tell`` is given sentences and updates, and ends it by what it raises."""
+def train(order: Order, make: Maker, tell: Tell) -> Ended | None:
+    """Train, and keep a model that helps; ``tell`` is given sentences and updates, and ends it by what it raises.
+
+    None where it was stopped while the objects were cut out: nothing of it is left, as nothing was learned.
+    """
     with manners():
         plan = order.planned()
         try:
@@ -185,7 +188,10 @@ def train(order: Order, make: Maker, tell: Tell) -> Ended:
                     order.steps_done = update.step
                     tell(update)
             outcome = order.tuning.outcome
-            assert outcome is not None  # it has ended
+            if outcome is None:
+                order.tuning = None  # its crops are open files, which Windows would not remove
+                _remove(plan.out)
+                return None
             tell("The verdict is in.")  # raises where it was given up, or the viewer closed, while objects judged
             name = plan.name or plan.out.name
             kept = keep(outcome.model, name) if outcome.verdict is not None and outcome.verdict.helps else None
