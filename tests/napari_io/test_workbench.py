@@ -110,6 +110,36 @@ def test_empty_click_layers_go_with_their_image_and_full_ones_stay(made: Bench) 
     assert len(made.bench.clicks.layer.data) == 1
 
 
+@pytest.mark.parametrize("present", [True, False])
+def test_marks_go_with_their_image(made: Bench, present: bool) -> None:
+    assert made.bench.clicks is not None
+    made.bench.clicks.layer.add([1, 2])
+    made.bench.make_boxes().layer.add([[1, 2], [1, 9], [9, 9], [9, 2]])
+    target = made.bench.make_target()
+    other = made.viewer.add_image(np.zeros((10, 10)), name="other")
+    points = made.viewer.add_points([[3, 4]], name="mine")
+    if not present:
+        made.bench.set_image(other)
+    made.viewer.layers.remove(made.image)
+    made.bench.tidy()
+    left = [other, points, target]
+    if not present:
+        assert made.bench.clicks is not None
+        left.append(made.bench.clicks.layer)
+    assert {id(layer) for layer in made.viewer.layers} == {id(layer) for layer in left}
+
+
+def test_an_image_that_comes_back_at_once_keeps_its_marks(made: Bench) -> None:
+    clicks = made.bench.clicks
+    assert clicks is not None
+    clicks.layer.add([1, 2])
+    made.viewer.layers.remove(made.image)
+    made.viewer.add_layer(made.image)
+    made.bench.tidy()
+    made.bench.set_image(made.image)
+    assert made.bench.clicks is clicks
+
+
 def test_made_targets_are_found_again_where_they_fit(made: Bench) -> None:
     target = made.bench.make_target()
     channel = made.viewer.add_image(np.zeros((40, 30)))

@@ -38,6 +38,36 @@ def test_layers_removed_during_a_prediction(rig: Rig, name: str) -> None:
     assert rig.do.target.layer.data[32, 30] != 0
 
 
+def test_pending_marks_go_with_their_image_and_objects_stay(full: Rig) -> None:
+    full.segment()
+    full.do.accept()
+    target = full.do.target.layer
+    written = np.array(target.data)
+    full.click(POINTS[:3])
+    full.viewer.layers.remove(full.do.bench.image)
+    full.qtbot.waitUntil(lambda: "Extreme clicks" not in full.names)
+    full.do.set_image(None)
+    assert full.names == ["DEXTR labels"]
+    np.testing.assert_array_equal(target.data, written)
+    assert list(full.do.session.objects) == [1]
+    again = full.open()
+    assert full.do.bench.image is again
+    assert full.do.session.remaining == 4
+
+
+def test_marks_on_another_image_go_with_it(full: Rig) -> None:
+    """Nobody chooses another image then: the one that is annotated is still there."""
+    first = full.do.bench.image
+    full.click(POINTS[:2])
+    second = full.open(np.zeros((60, 60), np.uint8))
+    full.click(POINTS[:3])
+    full.viewer.layers.remove(first)
+    full.qtbot.waitUntil(lambda: len([name for name in full.names if name.startswith("Extreme clicks")]) == 1)
+    assert full.do.bench.image is second
+    assert full.do.session.remaining == 1
+    assert full.do.bench.armed
+
+
 def test_a_picture_that_becomes_a_stack_is_annotated_on(full: Rig) -> None:
     full.segment()
     full.do.accept()

@@ -62,19 +62,23 @@ class Workbench:
     # -- image and clicks -------------------------------------------------------------------------------------
 
     def set_image(self, image: Image | None) -> None:
-        """Work on another image. Marks of the former one stay in their layers; empty layers are removed."""
+        """Work on another image. Marks of the former one stay in their layers while it is in the viewer."""
         self._watch(False)
         self.drop_preview()
         self.clicks, self.boxes, self.image = None, None, plain(image)
-        for marks in [marks for marks in self._mark_layers if marks.image is not self.image]:
-            if not len(marks.layer.data):
-                self._let_go(marks)
-                if self.holds(marks.layer):
-                    self.viewer.layers.remove(marks.layer)
+        self.tidy()
         if self.image is not None:
             self._watch(True)
             self.make_clicks()
             self.boxes = self._known(BoxLayer)
+
+    def tidy(self) -> None:
+        """Remove layers of marks that are of no use any more: empty ones, and those of images that are gone."""
+        for marks in [marks for marks in self._mark_layers if marks.image is not self.image]:
+            if not len(marks.layer.data) or not self.holds(marks.image):
+                self._let_go(marks)
+                if self.holds(marks.layer):
+                    self.viewer.layers.remove(marks.layer)
 
     def make_clicks(self) -> ClickLayer:
         """The click layer of the present image: an earlier one, or a new one."""
@@ -222,7 +226,7 @@ class Workbench:
             self.preview = None
         if layer is self.image:
             self._watch(False)
-            self.image = self.clicks = self.boxes = None  # `set_image` tidies up
+            self.image = self.clicks = self.boxes = None  # `tidy` does the rest
         self._made_targets = [made for made in self._made_targets if made[1] is not layer]
         for marks in [marks for marks in self._mark_layers if marks.layer is layer]:
             self._let_go(marks)

@@ -33,6 +33,7 @@ class ViewerChanges:
             do.look()
         do.session.forget([place for place in do.session.places if isinstance(place, tuple) and place[0] is layer])
         do.changed.emit()
+        do.emptied.emit()
 
     def on_active(self, event: Any = None) -> None:
         """Another layer is active."""
