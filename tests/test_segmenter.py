@@ -246,6 +246,31 @@ def test_many_objects_at_once_are_those_of_single_calls(model, picture):
                 np.testing.assert_array_equal(result.probability, single.probability)
 
 
+@pytest.mark.parametrize(
+    ("precision", "device", "at_once"),
+    [("float32", "cpu", 1), ("bfloat16", "cpu", 8), ("float32", "cuda", 8), ("float32", "mps", 8)],
+)
+def test_as_many_go_together_as_are_fast(model, picture, monkeypatch, precision, device, at_once):
+    image, mask = picture
+    sizes = []
+
+    class Fake:
+        def __init__(self, real):
+            self.real, self.precision, self.device = real, precision, torch.device(device)
+
+        def __call__(self, inputs):
+            sizes.append(len(inputs))
+            return self.real(inputs)
+
+    monkeypatch.setattr(model, "runtime", Fake(model.runtime))
+    assert model.at_once == at_once
+    model.segment_many(image, [extremes(mask)] * 9)
+    assert sizes == ([1] * 9 if at_once == 1 else [8, 1])
+    sizes.clear()
+    model.segment_many(image, [extremes(mask)] * 9, batch=5)
+    assert sizes == [5, 4]
+
+
 def test_a_bad_prompt_among_many_stands_in_its_place(model, picture):
     image, mask = picture
     far = Prompt.box(900, 900, 950, 950)

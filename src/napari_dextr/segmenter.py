@@ -24,6 +24,8 @@ from .segmentation import Segmentation as Segmentation
 if TYPE_CHECKING:
     import torch
 
+_AT_ONCE = 8  # objects that go through the network together where that is faster
+
 
 class Pipeline(Protocol):
     """What differs between families of models: how the crop is read, and how the result is pasted back."""
@@ -79,6 +81,12 @@ class Segmenter:
         """Arithmetic in use: ``"float32"``, ``"bfloat16"`` or ``"float16"``."""
         return self.runtime.precision
 
+    @property
+    def at_once(self) -> int:
+        """Objects that `segment_many` sends through the network together unless it is told otherwise."""
+        # a batch of float32 leaves a processor's caches, which costs more than it saves
+        return 1 if self.runtime.device.type == "cpu" and self.precision == "float32" else _AT_ONCE
+
     def segment(
         self,
         image: Any,
@@ -117,7 +125,7 @@ class Segmenter:
         image: Any,
         prompts: Sequence[Prompt],
         *,
-        batch: int = 8,
+        batch: int | None = None,
         channels: Sequence[int] | None = None,
         limits: tuple[float, float] | None = None,
     ) -> list[Segmentation | DextrError]:
@@ -129,8 +137,8 @@ class Segmenter:
             As for `segment`.
         prompts : sequence of Prompt
             One for each object.
-        batch : int
-            So many objects go through the network together.
+        batch : int, optional
+            So many objects go through the network together; by default as many as are fast here, `at_once`.
 
         Returns
         -------
@@ -146,12 +154,13 @@ class Segmenter:
         import torch
 
         plane = as_plane(image, channels=channels, limits=limits)
+        together = self.at_once if batch is None else max(1, batch)
         results: list[Segmentation | DextrError] = []
-        for start in range(0, len(prompts), max(1, batch)):
+        for start in range(0, len(prompts), together):
             started = time.perf_counter()
             answers: dict[int, Segmentation | DextrError] = {}
             ready: list[tuple[int, torch.Tensor, Sequence[Any]]] = []
-            for index, prompt in enumerate(prompts[start : start + max(1, batch)], start=start):
+            for index, prompt in enumerate(prompts[start : start + together], start=start):
                 try:
                     ready.append((index, *self._read(plane, prompt)))
                 except DextrError as error:

@@ -47,6 +47,19 @@ def test_a_missing_image_is_told_for_each_of_its_objects(dataset, pack, model):
     assert all("3.png" in result.problem and result.rle is None for result in results)
 
 
+def test_the_model_says_how_many_objects_go_together(dataset, pack, model, monkeypatch):
+    real, sizes = model.segment_many, []
+
+    def noted(image, prompts, *, batch):
+        sizes.append(batch)
+        return real(image, prompts, batch=batch)
+
+    monkeypatch.setattr(model, "segment_many", noted)
+    annotate_image(model, str(pack / "images"), task(dataset, 2), "auto")
+    annotate_image(model, str(pack / "images"), task(dataset, 2), "auto", 3)
+    assert sizes == [model.at_once, 3]
+
+
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), RuntimeError("can't allocate memory")])
 def test_batches_that_are_too_large_for_the_memory_are_halved(dataset, pack, model, monkeypatch, error):
     real, sizes = model.segment_many, []

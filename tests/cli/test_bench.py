@@ -27,11 +27,13 @@ def test_the_benchmark_as_json_in_a_file(call, weights, tmp_path):
 def test_the_benchmark_of_coco_files(call, weights, monkeypatch, tmp_path):
     report = bench_coco.bench_coco(bench_coco.Size(1, 2, 32))
     monkeypatch.setattr(bench_coco, "bench_coco", lambda size, progress: report)
-    monkeypatch.setattr(bench_coco, "bench_annotate", lambda model, objects: {"one by one": 2.0, "in batches": 5.0})
+    rates = {"one by one": 2.0, "in batches": 5.0, "by default": 4.0}
+    monkeypatch.setattr(bench_coco, "bench_annotate", lambda model, objects: rates)
     result = call("bench", "--coco", "--quick", "-m", weights, "--json", tmp_path / "bench.json")
     assert result.exit_code == 0, result.output
     assert "2 objects on 1 planes of 32² pixels" in result.stdout
-    assert "one by one 2.0, in batches 5.0 (2.50 times)" in result.stdout
+    assert "one by one 2.0, in batches 5.0, by default 4.0; batches are 2.50 times as fast" in result.stdout
+    assert "at once" in result.stdout
     assert json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))["annotate"]["in batches"] == 5.0
 
 

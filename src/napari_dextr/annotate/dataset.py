@@ -43,20 +43,20 @@ class AnnotateSettings:
         Leave objects alone that have a segmentation already.
     segmentation : {"auto", "rle", "polygons"}
         As of `napari_dextr.coco.export_coco`.
-    batch : int
-        Objects of one image that go through the network together.
+    batch : int or None
+        Objects of one image that go through the network together; None for as many as are fast where it runs.
     """
 
     prompt: str = "auto"
     keep_masks: bool = False
     segmentation: SegmentationForm = "auto"
-    batch: int = 8
+    batch: int | None = None
 
     def __post_init__(self) -> None:
         check_form(self.segmentation)
         if self.prompt not in PROMPTS:
             raise PromptError(f"There is no prompt '{self.prompt}'; choose one of {', '.join(PROMPTS)}.")
-        if self.batch < 1:
+        if self.batch is not None and self.batch < 1:
             raise PromptError("A batch holds at least one object.")
 
 

@@ -55,7 +55,9 @@ class ObjectResult:
     problem: str = ""
 
 
-def annotate_image(model: Segmenter, folder: str, task: Task, prompt: str, batch: int) -> list[ObjectResult]:
+def annotate_image(
+    model: Segmenter, folder: str, task: Task, prompt: str, batch: int | None = None
+) -> list[ObjectResult]:
     """Segment the objects of one image; what fails is told in the results, never raised.
 
     Parameters
@@ -66,12 +68,12 @@ def annotate_image(model: Segmenter, folder: str, task: Task, prompt: str, batch
     task : Task
     prompt : str
         One of `napari_dextr.annotate.PROMPTS`.
-    batch : int
-        Objects that go through the network together.
+    batch : int, optional
+        Objects that go through the network together; by default as many as are fast with this model here.
     """
     try:
         image = open_annotated(folder, task.image)
-        return _segment(model, image, task.objects, prompt, batch)
+        return _segment(model, image, task.objects, prompt, model.at_once if batch is None else batch)
     except DextrError as error:
         return [ObjectResult(obj.id, problem=str(error)) for obj in task.objects]
     except (MemoryError, OSError) as error:

@@ -66,7 +66,15 @@ def annotate(
         Path | None,
         typer.Option(help="List of all masks, worst first: .csv or .json.", show_default="OUTPUT.review.csv"),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Objects of one image that are segmented together.")] = 8,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Objects of one image that are segmented together; by default as many as are fast here: 1 on a "
+            "processor without bfloat16, else 8.",
+            show_default=False,
+        ),
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Forget an unfinished run and begin anew.")] = False,
     cluster: Annotated[
         str | None,
