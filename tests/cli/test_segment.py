@@ -32,6 +32,22 @@ def test_the_mask_is_that_of_the_python_call(call, photo, weights):
     assert facts["device"] in ("cpu", "cuda:0", "mps", "cuda")
 
 
+@pytest.mark.parametrize(
+    ("marks", "noted"),
+    [
+        (("--points", "5,25 20,8 34,26"), True),
+        (("--points", "5,25 20,8 34,26", "--boundary", "19,41"), False),
+        (("--points", POINTS), False),
+        (("--box", "5,8,34,41"), False),
+    ],
+)
+def test_a_fourth_point_that_is_missing_is_noted_beside_the_results(call, photo, weights, marks, noted):
+    result = call("segment", photo, *marks, "-o", photo.with_name("mask.npy"), "-m", weights, "--json")
+    assert result.exit_code == 0, result.output
+    assert ("the mask may be cut off there" in result.stderr) is noted
+    assert json.loads(result.stdout)["shape"] == [40, 50]
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_the_suffix_chooses_the_format(call, photo, weights, suffix):
     out = photo.with_name(f"mask{suffix}")

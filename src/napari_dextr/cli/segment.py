@@ -26,6 +26,7 @@ from ._app import (
 from ._marks import parse_numbers, parse_prompt, parse_whole
 
 _CLEANING = "Cleaning up"
+_SIDES = 4
 
 
 def segment(
@@ -74,7 +75,7 @@ def segment(
 
     [bold]Examples[/bold]
 
-    Four extreme points (topmost, leftmost, bottommost, rightmost):
+    Four extreme points (topmost, leftmost, bottommost, rightmost; three suffice where one is a corner of the object):
 
         napari-dextr segment cells.tif --points "12,40 55,8 96,42 50,81" -o a.png
 
@@ -86,6 +87,12 @@ def segment(
     from ..mask_file import check_mask_path, write_mask
 
     prompt = parse_prompt(points, box, inside, outside, boundary)
+    if points is not None and len(prompt.outline_points) < _SIDES:
+        typer.echo(
+            "napari-dextr: Only three extreme points were given. Unless one of them is a corner of the object, it ends "
+            "further out on the fourth side, and the mask may be cut off there: give the fourth point as well.",
+            err=True,
+        )
     chosen = None if channels is None else parse_whole(channels, "--channels")
     shown = None if limits is None else tuple(parse_numbers(limits, "--limits", 2))
     check_mask_path(output)
