@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -24,6 +25,18 @@ def test_published_models_are_listed_with_their_size_and_licence(call):
     assert result.exit_code == 0
     for word in ("dextr-pascal-sbd", "dextr-pascal", "dextr-coco", "can be downloaded", "MIT", "196"):
         assert word in result.stdout
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_nothing_is_cut_off_however_narrow_the_terminal_is(call, monkeypatch, columns):
+    facts = json.loads(call("models", "--json").stdout)["models"]
+    monkeypatch.setenv("COLUMNS", str(columns))
+    listed = call("models").stdout
+    assert "…" not in listed
+    words = " ".join(re.sub("[│├┼┤─]", " ", listed).split()).replace(" ", "")
+    for fact in facts:
+        for text in (fact["state"], fact["trained_on"], fact["licence"], *fact["marks"]):
+            assert text.replace(" ", "") in words
 
 
 def test_a_downloaded_model_is_told_from_one_that_can_be(call, cache):

@@ -10,6 +10,8 @@ import typer
 from ._app import JsonCommand, JsonGroup, JsonOption, console, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..training.outcome import Outcome
 
 library = typer.Typer(name="models", cls=JsonGroup, invoke_without_command=True, rich_markup_mode="rich")
@@ -42,14 +44,11 @@ def models(context: typer.Context, json_file: JsonOption = None) -> None:
     from ..models.registry import entries
 
     facts = [_facts(entry) for entry in entries()]
-    table = Table()
-    table.add_column("name", no_wrap=True)
-    for heading in ("state", "MB", "takes", "trained on", "licence"):
-        table.add_column(heading)
+    table = Table(show_lines=True)
+    for heading in ("name", "about"):  # more columns would be too narrow for their longest words on 80 characters
+        table.add_column(heading, overflow="fold")
     for fact in facts:
-        size, marks = f"{fact['megabytes']:.0f}", ", ".join(fact["marks"])
-        learned = fact["title"] if fact["state"] == _OWN else fact["trained_on"]
-        table.add_row(*(_plain(text) for text in (fact["name"], fact["state"], size, marks, learned, fact["licence"])))
+        table.add_row(_plain(fact["name"]), _plain(_about(fact)))
     console(json_file).print(table)
     for fact in facts:
         if fact["state"] in ("downloaded", _OWN):
@@ -190,6 +189,18 @@ def _facts(entry: Any) -> dict[str, Any]:
         "url": entry.url,
     }
     return facts | {"provenance": finite(dict(entry.spec.provenance))} if entry.own else facts
+
+
+def _about(fact: Mapping[str, Any]) -> str:
+    """What the table says of a model, a line for each subject."""
+    learned = fact["title"] if fact["state"] == _OWN else f"trained on {fact['trained_on']}"
+    lines = (
+        f"{fact['state']}, {fact['megabytes']:.0f} MB",
+        f"takes {', '.join(fact['marks'])}",
+        learned,
+        f"licence: {fact['licence']}" if fact["licence"] else "",
+    )
+    return "\n".join(filter(None, lines))
 
 
 def _say(sentence: str, json_file: Path | None = None) -> None:
