@@ -38,6 +38,38 @@ def test_layers_removed_during_a_prediction(rig: Rig, name: str) -> None:
     assert rig.do.target.layer.data[32, 30] != 0
 
 
+def test_all_layers_can_be_removed_while_an_object_is_corrected(full: Rig) -> None:
+    """napari removes them one by one until none is left, when a viewer is closed too."""
+    full.do.set_kind("box")
+    full.do.bench.boxes.layer.add([[5, 4], [5, 22], [24, 22], [24, 4]], shape_type="rectangle")
+    full.wait()
+    full.do.accept()
+    full.do.reopen(1)  # its box outlives the points, so there is something to show until the image goes
+    assert full.do.bench.preview is not None
+    inserted = []
+
+    def note(event: Any) -> None:
+        inserted.append(event.value)
+        assert len(inserted) < 5, "layers come back as they are removed"
+
+    full.viewer.layers.events.inserted.connect(note)
+    full.viewer.layers.clear()
+    assert full.names == []
+
+
+def test_a_preview_that_is_removed_comes_back_with_the_next_correction(full: Rig) -> None:
+    full.segment()
+    full.do.accept()
+    full.do.reopen(1)
+    full.viewer.layers.remove(full.do.bench.preview)
+    assert full.do.session.reopened == 1
+    full.do.set_kind("inside")
+    full.segment([(20.0, 30.0)])
+    assert full.do.bench.preview is not None
+    full.do.accept()
+    assert list(full.do.session.objects) == [1]
+
+
 def test_pending_marks_go_with_their_image_and_objects_stay(full: Rig) -> None:
     full.segment()
     full.do.accept()

@@ -29,7 +29,9 @@ class ViewerChanges:
         do.target.forget(layer)
         if do.bench.boxes is not None and layer is do.bench.boxes.layer:
             do.session.set_box(None)
-        if do.bench.forget(layer) or correcting:  # the points of an object whose layer is gone begin a new one
+        # The points of an object whose layer is gone begin a new one. While its layer is there nothing has changed, and
+        # to show the preview anew would fill the list of layers that somebody is about to empty.
+        if do.bench.forget(layer) or (correcting and do.session.reopened is None):
             do.look()
         do.session.forget([place for place in do.session.places if isinstance(place, tuple) and place[0] is layer])
         do.changed.emit()
