@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import QObject, Signal
 
 from ..errors import DextrError, ImageError
 from ..napari_io.keys import KeyRing
@@ -47,14 +47,11 @@ class AnnotateController(QObject):
         Threshold or clean-up were changed by undo or redo.
     noticed(str, bool)
         The user must hear of a problem; True where it lies with the program or the model, not with the marks.
-    emptied
-        A layer was removed from the viewer; what it leaves behind goes once napari has finished with it.
     """
 
     changed = Signal()
     tuned = Signal()
     noticed = Signal(str, bool)
-    emptied = Signal()
     _scanned = Signal()
 
     def __init__(self, viewer: Any, *, load: ModelLoader = load_segmenter) -> None:
@@ -80,7 +77,6 @@ class AnnotateController(QObject):
         for signal in (self.notices.changed, self.answers.shown, self.objects.changed, self.model.progressed):
             signal.connect(self.changed)
         self._scanned.connect(self.objects.settle)
-        self.emptied.connect(self._tidy, Qt.ConnectionType.QueuedConnection)
         self.notices.noticed.connect(self.noticed)
         self.answers.complete.connect(self._on_complete)
         self.model.loaded.connect(self._on_loaded)
@@ -276,10 +272,6 @@ class AnnotateController(QObject):
             self.keep_target()
         self.prompts.write()
         self.answers.refresh(by_hand=by_hand)
-
-    def _tidy(self) -> None:
-        if not self.closed:
-            self.bench.tidy()
 
     def _on_complete(self) -> None:
         if not self.closed:

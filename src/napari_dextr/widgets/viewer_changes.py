@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QObject, Qt, Signal
+
 from ..napari_io.placement import plain
 
 if TYPE_CHECKING:
     from .controller import AnnotateController
 
 
-class ViewerChanges:
+class ViewerChanges(QObject):
     """Takes what happens in the viewer to the controller.
 
     Parameters
@@ -18,8 +20,12 @@ class ViewerChanges:
     do : AnnotateController
     """
 
+    _emptied = Signal()
+
     def __init__(self, do: AnnotateController) -> None:
+        super().__init__()
         self._do = do
+        self._emptied.connect(self._tidy, Qt.ConnectionType.QueuedConnection)  # once napari has finished removing
 
     def on_removed(self, event: Any) -> None:
         """A layer has gone: ours, the image, the target or any other."""
@@ -35,7 +41,11 @@ class ViewerChanges:
             do.look()
         do.session.forget([place for place in do.session.places if isinstance(place, tuple) and place[0] is layer])
         do.changed.emit()
-        do.emptied.emit()
+        self._emptied.emit()
+
+    def _tidy(self) -> None:
+        if not self._do.closed:
+            self._do.bench.tidy()
 
     def on_active(self, event: Any = None) -> None:
         """Another layer is active."""
