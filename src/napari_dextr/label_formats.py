@@ -33,6 +33,7 @@ from .coco.labels import check_labels
 from .coco.options import with_known_ids
 from .coco.outlines import one_polygon
 from .errors import DataError, OutputError
+from .file_names import forward_slashes
 from .files import atomic_write, make_folder, reason_of, temporary_folder
 from .mask_file import write_image
 from .objects import ObjectClass, ObjectFacts
@@ -99,7 +100,7 @@ def export_labels(
         for done, plane in enumerate(planes, start=1):
             labels = plane.read()
             # the COCO file may hold a name already that leads elsewhere; files beside it never lie elsewhere
-            name = check_file_name(plane.file_name) if others else plane.file_name.replace("\\", "/")
+            name = check_file_name(plane.file_name) if others else forward_slashes(plane.file_name)
             if writer is not None:
                 writer.add(plane, labels)
             stem = _stem(name, plane, stems) if others else ""

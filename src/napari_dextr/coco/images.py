@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
+from ..file_names import forward_slashes
 from ..image_file import open_image, open_plane
 from .dataset import CocoImage
 
@@ -32,7 +33,7 @@ def check_file_name(file_name: str) -> str:
     DataError
         When it is absolute, has a drive letter, or climbs with ``..``.
     """
-    name = file_name.replace("\\", "/")
+    name = forward_slashes(file_name)
     if not name.strip("/ ") or "\0" in name:
         raise DataError(f"The file name '{file_name}' of an image is empty or holds a character no file name can have.")
     if name.startswith("/") or _DRIVE.match(name):
@@ -129,7 +130,7 @@ def plane_file_name(
     >>> plane_file_name("day1/cells.tif", (3, 12), "tz", (20, 140))
     'day1/cells_t03_z012.png'
     """
-    path = Path(str(source).replace("\\", "/"))
+    path = Path(forward_slashes(str(source)))
     letters = axes or _AXES.get(len(plane), "abcdefghijklmnopqrstuvwxyz")
     digits = [3] * len(plane) if extents is None else [len(str(max(extent - 1, 0))) for extent in extents]
     if not len(letters) >= len(plane) == len(digits):
@@ -175,7 +176,7 @@ def write_plane(path: str | os.PathLike[str], plane: npt.ArrayLike, limits: tupl
 
 def bare_name(file_name: str) -> str:
     """The name without folders, accents in one form: names that a disk may take for the same are equal."""
-    return unicodedata.normalize("NFC", file_name.replace("\\", "/").rsplit("/", 1)[-1])
+    return unicodedata.normalize("NFC", forward_slashes(file_name).rsplit("/", 1)[-1])
 
 
 def _find(folder: str | os.PathLike[str], file_name: str, *, bare: bool = True) -> Path | None:

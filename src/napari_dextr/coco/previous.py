@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..file_names import forward_slashes
 from .dataset import CocoImage
 from .document import read_text, take_apart
 from .reading import check_belonging, parse_category, parse_image, parse_object
@@ -79,7 +80,7 @@ class Previous:
                 if image.id in images:
                     raise DataError(f"'{name}' holds two images with id {image.id}; ids must differ.")
                 images[image.id] = image
-                found.images.setdefault(image.file_name.replace("\\", "/"), (len(found.image_spans), image))
+                found.images.setdefault(forward_slashes(image.file_name), (len(found.image_spans), image))
                 found.image_spans.append((part.start, part.stop))
             elif part.key == "categories":
                 number, title, _ = parse_category(part.value, name)

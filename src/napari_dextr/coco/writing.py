@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
+from ..file_names import forward_slashes
 from ..files import atomic_write
 from ..objects import NAMESPACE, ObjectClass, ObjectFacts
 from ..rle import Runs, label_runs
@@ -182,7 +183,7 @@ class CocoWriter:
             When it does not fit the file, or an object has a class that is not listed.
         """
         shape = (int(labels.shape[0]), int(labels.shape[1]))
-        file_name = plane.file_name.replace("\\", "/")
+        file_name = forward_slashes(plane.file_name)
         if file_name not in self._old.images:  # what others have called their images stays
             file_name = check_file_name(file_name)
         image_id = self._image(file_name, shape, plane)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from ..words import number_of
 from .spec import ModelSpec
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in no locale's words
@@ -50,12 +51,8 @@ def _objects(facts: Mapping[str, Any]) -> str:
     objects, images = facts.get("objects"), facts.get("images")
     if type(objects) is not int or objects < 1:
         return ""
-    told = _count(objects, "object")
-    return f"{told} of {_count(images, 'image')}" if type(images) is int and images > 0 else told
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    told = number_of(objects, "object")
+    return f"{told} of {number_of(images, 'image')}" if type(images) is int and images > 0 else told
 
 
 def _gain(facts: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..coco import CocoDataset, CocoImage, ReadLabels, read_labels
 from ..errors import DataError
+from ..file_names import forward_slashes
 from ..objects import ObjectFacts
 from .click_layer import STYLES
 from .coco_pictures import Group
@@ -92,7 +93,7 @@ class LabelLayers:
         return [
             {
                 "index": list(index),
-                "file_name": _name(image),
+                "file_name": forward_slashes(image.file_name),
                 "stack": image.source,
                 "height": image.height,
                 "width": image.width,
@@ -163,7 +164,7 @@ class LabelLayers:
             facts = replace(read.facts[label], plane=index)
             if number not in drawn.facts or _marked(facts):
                 drawn.facts[number] = facts
-        drawn.ids[_name(image)] = {number: read.ids[label] for label, number in given.items()}
+        drawn.ids[forward_slashes(image.file_name)] = {number: read.ids[label] for label, number in given.items()}
 
     def _empty(self) -> npt.NDArray[Any]:
         try:
@@ -174,11 +175,6 @@ class LabelLayers:
                 f"There is not enough memory for the labels of '{self._dataset.path.name}' ({shape} pixels); split the "
                 "file into smaller ones."
             ) from None
-
-
-def _name(image: CocoImage) -> str:
-    """File name with forward slashes, as an export reports it."""
-    return image.file_name.replace("\\", "/")
 
 
 def _marked(facts: ObjectFacts) -> bool:

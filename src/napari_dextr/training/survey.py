@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import DextrError
 from ..objects import ObjectFacts
+from ..words import number_of
 from .annotated import AnnotatedImage, Choice, Mask, Part, Stopped
 from .crops import TOO_THIN, is_too_thin, read_pixels, side_for
 from .regions import ENOUGH, choose_images
@@ -73,7 +74,7 @@ class Survey:
         if self.sides is not None:
             low, _, high = self.sides
             sizes = f", {low} pixels long" if low == high else f", {low} to {high} pixels long"
-        return f"{_many(self.objects, 'object')} on {_many(self.images, 'image')}{classes}{sizes}"
+        return f"{number_of(self.objects, 'object')} on {number_of(self.images, 'image')}{classes}{sizes}"
 
 
 def survey(source: Source, going: Callable[[float], bool] = lambda _share: True, *, model: str | None = None) -> Survey:
@@ -173,7 +174,9 @@ class _Count:
                 "few objects are left to tell; annotate some more."
             )
         if lacking:
-            doubts.append(f"{_many(len(lacking), 'image')} cannot be found and will be left out, as '{lacking[0][0]}'.")
+            doubts.append(
+                f"{number_of(len(lacking), 'image')} cannot be found and will be left out, as '{lacking[0][0]}'."
+            )
         for why, count in left_out.items():
             if count:
                 doubts.append(_left_out(why, count))
@@ -193,7 +196,8 @@ class _Count:
         if self._border:
             verb, it = ("touches", "its outline ends") if self._border == 1 else ("touch", "their outlines end")
             doubts.append(
-                f"{_many(self._border, 'object')} {verb} the border of the image; used all the same, but {it} there."
+                f"{number_of(self._border, 'object')} {verb} the border of the image; used all the same, but {it} "
+                "there."
             )
         doubts += _about_split(groups)
         if objects >= ENOUGH and max(self._sides) <= _ALIKE * min(self._sides):
@@ -287,8 +291,8 @@ def _nothing(name: str, left_out: Mapping[str, int], images: Sequence[AnnotatedI
     if set(found) == {f"smaller than {least} pixels"}:
         count = sum(found.values())
         return (
-            f"{name} holds no object of {least} pixels or more ({_many(count, 'smaller one')}), and smaller ones have "
-            "too few pixels to learn an outline from; annotate larger ones, or an image with more pixels."
+            f"{name} holds no object of {least} pixels or more ({number_of(count, 'smaller one')}), and smaller ones "
+            "have too few pixels to learn an outline from; annotate larger ones, or an image with more pixels."
         )
     if set(found) == {"covering their whole image"}:
         return f"{name} covers its whole image, so there is no background to tell an object from; label objects only."
@@ -303,18 +307,14 @@ def _nothing(name: str, left_out: Mapping[str, int], images: Sequence[AnnotatedI
 def _left_out(why: str, count: int) -> str:
     verb = "is" if count == 1 else "are"
     if why.startswith("smaller"):
-        return f"{_many(count, 'object')} {verb} {why} and left out: too few pixels to learn an outline from."
+        return f"{number_of(count, 'object')} {verb} {why} and left out: too few pixels to learn an outline from."
     if why == "drawn twice":
-        return f"{_many(count, 'object')} {verb} there twice with the same pixels and used once."
+        return f"{number_of(count, 'object')} {verb} there twice with the same pixels and used once."
     if why == "without a mask":
-        return f"{_many(count, 'object')} {'has' if count == 1 else 'have'} no mask and {verb} left out."
-    return f"{_many(count, 'object')} {verb} left out: {why}."
+        return f"{number_of(count, 'object')} {'has' if count == 1 else 'have'} no mask and {verb} left out."
+    return f"{number_of(count, 'object')} {verb} left out: {why}."
 
 
 def _numbered(labels: Sequence[int]) -> str:
     shown = ", ".join(map(str, labels[:_NAMED])) + (", …" if len(labels) > _NAMED else "")
     return f"Object {shown} consists" if len(labels) == 1 else f"Objects {shown} consist"
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

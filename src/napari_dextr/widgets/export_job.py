@@ -20,8 +20,8 @@ from ..napari_io.export_source import LabelSource, label_source
 from ..napari_io.saved_layers import tell_saved
 from ..objects import ObjectClass
 from ..session.unsaved import moment
+from ..words import number_of
 from .background import Background, Tell
-from .export_parts import number_of
 
 if TYPE_CHECKING:
     from ..coco.labels import SegmentationForm

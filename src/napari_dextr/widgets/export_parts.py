@@ -28,6 +28,7 @@ from ..napari_io.label_layers import is_preview
 from ..napari_io.placement import plain
 from ..napari_io.planes import layer_shape
 from ..objects import ObjectClass
+from ..words import number_of
 
 _MARKS = {"hint": "", "busy": "", "done": "✓ ", "warning": "⚠ ", "error": "⚠ "}
 _ROWS = 5  # of the class table before it scrolls
@@ -206,11 +207,6 @@ class MessagePanel(QFrame):
         font = self.text.font()
         font.setBold(kind == "error")
         self.text.setFont(font)
-
-
-def number_of(count: int, noun: str) -> str:
-    """A count with its noun, in the plural where it has to be."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _elided(name: str) -> str:

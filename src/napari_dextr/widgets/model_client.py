@@ -10,6 +10,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from ..errors import DextrError, ModelError
+from ..file_names import forward_slashes
 from ..prompt import Prompt
 from ..session import KINDS, Request
 from ..threads import wait_politely
@@ -40,7 +41,7 @@ def load_segmenter(source: str, device: str, progress: Progress | None = None) -
 
 def short_name(source: str) -> str:
     """A model's name; of a path, its last part."""
-    return source.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    return forward_slashes(source).rstrip("/").rsplit("/", 1)[-1]
 
 
 def warm_up(segmenter: Any) -> None:

@@ -17,7 +17,7 @@ from ..napari_io.saved_session import describe, image_names, image_of, names_of,
 from ..places import data_folder
 from ..session.autosave import Journal
 from ..session.recovery import Found, Recovered, RecoveredTarget, dismiss, recover, recoverable, tidy
-from .export_parts import number_of
+from ..words import number_of
 from .panels import make_button
 
 if TYPE_CHECKING:
