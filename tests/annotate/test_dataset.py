@@ -144,7 +144,7 @@ def test_bad_places_are_refused_before_the_work(pack, model):
     with pytest.raises(DataError, match="not a folder"):
         annotate_coco(pack / "a.json", pack / "gone", pack / "out.json", model)
     (pack / "empty.json").write_text('{"images": [], "annotations": []}', encoding="utf-8")
-    with pytest.raises(DataError, match="No object"):
+    with pytest.raises(DataError, match="holds no object that wants a mask"):
         annotate_coco(pack / "empty.json", pack / "images", pack / "out.json", model)
 
 

@@ -66,5 +66,12 @@ def test_bad_input_is_one_sentence(refused, pack, weights):
     assert "ends in .csv or .json" in refused(
         "annotate", pack / "a.json", *base, "-o", pack / "o.json", "--review", pack / "r.txt"
     )
+    for folder in (".", pack):
+        assert "name of a file" in refused("annotate", pack / "a.json", *base, "-o", folder)
+    empty = '{"images": [], "annotations": [], "categories": []}'
+    (pack / "empty.json").write_text(empty, encoding="utf-8")
+    words = ("annotate", pack / "empty.json", *base, "-o", pack / "o.json")
+    assert "draw boxes or points first" in refused(*words)
+    assert "leave --keep-masks out" in refused(*words, "--keep-masks")
     (pack / "cut.json").write_text((pack / "a.json").read_text(encoding="utf-8")[:100], encoding="utf-8")
     assert "not complete JSON" in refused("annotate", pack / "cut.json", *base, "-o", pack / "o.json")

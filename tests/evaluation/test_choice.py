@@ -32,7 +32,7 @@ def test_objects_are_chosen_by_size_and_number(dataset):
     ]
     assert len(ids(dataset, most=4)) == 4
     assert ids(dataset, most=4) == sorted(ids(dataset, most=4))
-    with pytest.raises(DataError, match=r"No object of 'a\.json' is left"):
+    with pytest.raises(DataError, match=r"'a\.json' holds no object to evaluate on.*lower the least area"):
         choose_objects(dataset, Settings(least_area=1e6))
 
 

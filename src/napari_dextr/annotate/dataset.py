@@ -146,7 +146,8 @@ def annotate_coco(
     tasks = _plan(dataset, settings)
     total = sum(len(task.objects) for task in tasks)
     if not total:
-        raise DataError(f"No object of '{source.name}' is left to segment.")
+        hint = "leave --keep-masks out to replace the masks" if settings.keep_masks else "draw boxes or points first"
+        raise DataError(f"'{source.name}' holds no object that wants a mask; {hint}.")
     header = {
         "annotations": hashlib.sha256(source.read_bytes()).hexdigest(),
         "model": model.model_hash,

@@ -104,10 +104,12 @@ def annotate(
     """
     from ..annotate import AnnotateSettings, annotate_coco
     from ..annotate.review import check_review_path, review_beside
+    from ..files import check_target
 
     settings = AnnotateSettings(prompt.value, keep_masks, segmentation.value, batch)
     if review is not None:
         check_review_path(review)
+    check_target(output)
     keep_apart(output, review or review_beside(output), json_file)
     segmenter = open_model(model, device, precision, threads)
     with progress_bar("Segmenting") as progress:

@@ -29,7 +29,10 @@ def choose_objects(dataset: CocoDataset, settings: Settings) -> list[tuple[CocoI
         fitting = [obj for obj in objects if not obj.iscrowd and obj.segmentation and _area(dataset, obj) >= least]
         kept += _draw(fitting, settings.most_per_image, rng)
     if not kept:
-        raise DataError(f"No object of '{dataset.path.name}' is left to evaluate; lower the least area.")
+        raise DataError(
+            f"'{dataset.path.name}' holds no object to evaluate on: each needs a mask of at least "
+            f"{max(1.0, settings.least_area):g} pixels; annotate some, or lower the least area."
+        )
     grouped: dict[int, list[CocoObject]] = {}
     for obj in _draw(kept, settings.most, rng):
         grouped.setdefault(obj.image_id, []).append(obj)
