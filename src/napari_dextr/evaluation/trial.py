@@ -193,8 +193,8 @@ def _correct(
             ious += [ious[-1]] * (least + 1 - len(ious))
             break
         kind, point = mark
-        if "mask" in model.spec.marks:  # as in the viewer: a correction sees the mask that it corrects
-            prompt = prompt.with_mask(result.mask, result.region)
+        if "mask" in model.spec.marks:  # as it was trained: a correction sees the mask that it corrects
+            prompt = prompt.with_mask(result.probability, result.region)
         prompt = {"inside": prompt.with_inside, "outside": prompt.with_outside, "boundary": prompt.with_boundary}[kind](
             point
         )
