@@ -4,8 +4,11 @@ Each place (a plane of an image) has its own draft. A correcting click passes th
 model, as the mask that was shown. Measured with the first embedded model on 60 objects of the validation packs whose
 first answer was below 0.95 IoU: after two and three clicks the mean IoU is 0.876 and 0.897 with the mask of the last
 answer, 0.878 and 0.893 with its probability, 0.873 and 0.889 with the mask of the first answer, 0.859 and 0.882
-without; the first click gains nothing by it. A point that is moved gets an answer from the marks alone: the
-earlier answer was wrong because of that point, and passing it on costs 2 points of IoU.
+without; the first click gains nothing by it. The fifth edition, with which a click also keeps what it does not
+contradict (`napari_dextr.obedience`), reaches 0.851, 0.870, 0.884 with the mask and 0.852, 0.871, 0.886 with the
+probability on 120 everyday objects after one to three clicks; but with the mask 12 instead of 15 in 100 clicks make it
+worse somewhere, and a quarter less of what was right is lost. A point that is moved gets an answer from the marks
+alone: the earlier answer was wrong because of that point, and passing it on costs 2 points of IoU.
 """
 
 from __future__ import annotations
