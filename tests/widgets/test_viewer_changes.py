@@ -124,3 +124,13 @@ def test_new_pixels_leave_the_preview_of_an_object_that_is_corrected(full: Rig) 
     full.do.reopen(1)
     full.do.bench.image.data = np.ones((40, 50), np.uint8)
     assert np.any(full.do.bench.preview.data)
+
+
+def test_all_layers_can_go_while_an_object_is_corrected(full: Rig) -> None:
+    full.segment()
+    full.do.accept()
+    full.do.target.layer.data_setitem((np.array([30, 31]), np.array([40, 40])), 5)  # an object without clicks
+    full.do.reopen(5)
+    assert full.do.bench.preview is not None
+    full.viewer.layers.clear()  # as napari does when a viewer is closed
+    assert full.names == []
