@@ -243,12 +243,15 @@ def write_json(json_file: Path | None, results: Mapping[str, Any]) -> None:
 @contextlib.contextmanager
 def progress_bar(what: str, unit: str = "objects") -> Iterator[Progress]:
     """A bar on standard error; yields a function that takes (done, in all). Nothing is drawn where nobody looks."""
+    if not sys.stderr.isatty():  # not left to rich's `disable`, which wrote an empty line before rich 14.3
+        yield lambda done, total: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     amount = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
     columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
 
         def update(done: int, total: int) -> None:
