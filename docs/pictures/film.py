@@ -71,7 +71,7 @@ class Film:
         return save_gif(self.frames, self.durations, path)
 
     def _write(self, pen: ImageDraw.ImageDraw) -> None:
-        font = ImageFont.truetype(_FONT, 17)
+        font = ImageFont.truetype(str(_FONT), 17)  # Pillow 10.0 takes no path
         left, top, right, bottom = pen.textbbox((0, 0), self.caption, font=font)
         x, y = self._caption_at[0] - (right - left) // 2, self._caption_at[1] - bottom - 12
         pen.rounded_rectangle((x - 12, y + top - 8, x + right + 12, y + bottom + 8), 8, fill=_INK)

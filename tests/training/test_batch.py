@@ -153,6 +153,8 @@ def test_everything_stays_on_the_batch_device():
     """Tensors that only pretend to lie on a GPU: a mixture of devices, or asking one for a value, raises."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
+    if torch.__version__.startswith("2.6.") and not torch.cuda.is_available():
+        pytest.skip("PyTorch 2.6 asks for a driver even where tensors only pretend")
     store = small_store(4)
     seen = frames(64, store)
     marks = [Marks(np.array([[10.0, 20.0], [5.0, 6.0]]), NONE, NONE, (5.0, 5.0, 50.0, 50.0)), *no_marks(3)]

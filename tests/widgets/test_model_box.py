@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QComboBox
@@ -42,7 +43,8 @@ def own(name: str, seconds: int = 0) -> Path:
     """A model in the library, as far as a list sees it: a header."""
     models_folder().mkdir(parents=True, exist_ok=True)
     path = models_folder() / f"{name}.safetensors"
-    write_checkpoint(path, {}, ModelSpec(name, "compact", provenance=FACTS))
+    # not without a tensor: safetensors 0.4 then writes a broken header
+    write_checkpoint(path, torch.nn.Linear(1, 1), ModelSpec(name, "compact", provenance=FACTS))
     os.utime(path, (1e9 + seconds, 1e9 + seconds))
     return path
 
