@@ -54,6 +54,19 @@ def test_no_qt_binding_is_forced_on_users() -> None:
     assert not re.search(r"pyqt|pyside|napari\[", required)
 
 
+def test_the_versions_tested_as_the_lowest_are_those_that_are_promised() -> None:
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    bounds = {}
+    for requirement in (*PYPROJECT["project"]["dependencies"], *extras["all"], *extras["cluster"], *extras["test"]):
+        name, bound = re.match(r"([\w-]+)(?:\[.+\])?(?:>=([\d.]+))?", requirement).groups()
+        if bound is not None:
+            bounds[name] = bound
+    text = (PROJECT / "constraints" / "lowest.txt").read_text(encoding="utf-8")
+    pins = dict(re.findall(r"^([\w-]+)==([\d.]+)$", text, re.MULTILINE))
+    assert set(pins) == set(bounds)
+    assert {name: pin for name, pin in pins.items() if not f"{pin}.".startswith(f"{bounds[name]}.")} == {}
+
+
 def test_the_hub_finds_the_plugin() -> None:
     assert "Framework :: napari" in PYPROJECT["project"]["classifiers"]
     assert PYPROJECT["project"]["license"] == "BSD-3-Clause"
