@@ -3,6 +3,8 @@
 #   make demo PYTHON=/path/to/python     another Python, 3.10 or newer
 #   make test ARGS="-k prompt -x"        arguments for pytest; ARGS="-n 0" runs it all in one process
 #   make demo CONSTRAINTS=constraints/ci.txt    the exact versions that CI tests with
+#   make test VENV=.venv-lowest PYTHON=python3.10 CONSTRAINTS=constraints/lowest.txt     the lowest that are supported
+#   make test VENV=.venv-0.7 PYTHON=python3.12 PIP_FLAGS="napari==0.7.*"    any other version, in a folder of its own
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
