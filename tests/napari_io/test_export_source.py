@@ -12,6 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_dextr.napari_io import export_source
+from napari_dextr.napari_io.belonging import belongs_to
 from napari_dextr.napari_io.export_source import axis_letters, image_of, image_source, label_source
 from napari_dextr.objects import Mark, ObjectFacts
 
@@ -77,6 +78,17 @@ def test_the_image_below_is_taken_and_then_the_one_above() -> None:
     viewer.layers.remove(near)
     viewer.layers.remove(far)
     assert image_of(labels, viewer.layers) is above
+
+
+def test_the_channel_that_was_annotated_is_taken_wherever_it_lies() -> None:
+    viewer = ViewerModel()
+    annotated = viewer.add_image(np.zeros((8, 8)))
+    viewer.add_image(np.zeros((8, 8)), visible=False)
+    labels = viewer.add_labels(np.zeros((8, 8), int))
+    belongs_to(labels, annotated)
+    assert image_of(labels, viewer.layers) is annotated
+    viewer.layers.remove(annotated)
+    assert image_of(labels, viewer.layers) is viewer.layers[0]
 
 
 @pytest.mark.parametrize("options", [{"scale": (2, 2)}, {"translate": (0, 4)}, {"data": np.zeros((8, 9))}])

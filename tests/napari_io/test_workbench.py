@@ -7,6 +7,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
 
+from napari_dextr.napari_io.export_source import image_of
 from napari_dextr.napari_io.placement import same_place
 from napari_dextr.napari_io.planes import Plane
 from napari_dextr.napari_io.workbench import Workbench
@@ -211,3 +212,40 @@ def test_a_target_of_another_size_does_not_fit(made: Bench) -> None:
     made.bench.set_image(made.viewer.add_image(np.zeros((80, 90))))
     assert not made.bench.fits(target)
     assert made.bench.made_target() is None
+
+
+def colour(made: Bench, name: str) -> Image:
+    return made.viewer.add_image(np.zeros((40, 30, 3), np.uint8), name=name, rgb=True)
+
+
+def test_pictures_of_one_size_get_labels_of_their_own() -> None:
+    made = Bench()
+    pictures = [colour(made, name) for name in "ab"]
+    targets = []
+    for picture in reversed(pictures):
+        made.bench.set_image(picture)
+        assert made.bench.made_target() is None
+        targets.append(made.bench.make_target())
+    assert made.names == ["cells", "a", "DEXTR labels [1]", "b", "DEXTR labels", "Extreme clicks"]
+    for picture, target in zip(pictures, reversed(targets), strict=True):
+        made.bench.set_image(picture)
+        assert made.bench.made_target() is target
+        assert image_of(target, made.viewer.layers) is picture
+
+
+def test_the_chosen_picture_is_seen_with_its_labels_only() -> None:
+    made = Bench()
+    low, high = colour(made, "low"), colour(made, "high")
+    made.bench.set_image(high)
+    labels = made.bench.make_target()
+    made.bench.set_image(low)
+    assert not made.bench.hidden
+    assert [layer.name for layer in made.viewer.layers if layer.visible] == ["cells", "low", "Extreme clicks"]
+    low.visible = False
+    assert made.bench.hidden
+    made.bench.set_image(high)
+    assert high.visible
+    assert labels.visible
+    made.bench.set_image(low)
+    made.bench.close()
+    assert all(layer.visible for layer in made.viewer.layers)

@@ -80,6 +80,23 @@ def test_the_active_image_is_taken_at_the_start(qtbot: Any, load: Callable[[str,
     widget.release()
 
 
+def test_what_is_hidden_is_not_taken_at_the_start_unless_it_is_active(qtbot: Any, load: Callable[..., Any]) -> None:
+    viewer = ViewerModel()
+    seen = viewer.add_image(np.zeros((128, 128)), name="seen", blending="additive")
+    hidden = viewer.add_image(np.zeros((128, 128)), name="hidden", visible=False, blending="additive")
+    for active, taken in ((None, seen), (hidden, hidden)):
+        viewer.layers.selection.active = active
+        widget = AnnotateWidget(viewer, load=load)  # type: ignore[arg-type]
+        qtbot.addWidget(widget)
+        assert widget.controller.bench.image is taken
+        assert taken.visible
+        taken.visible = False
+        assert "'" + taken.name + "', the image that you mark, is hidden" in widget.status.text.text()
+        taken.visible = True
+        assert "hidden" not in widget.status.text.text()
+        widget.release()
+
+
 def test_buttons_follow_the_state(qtbot: Any, made: tuple[ViewerModel, AnnotateWidget]) -> None:
     viewer, widget = made
     widget.controller.set_image(viewer.add_image(np.zeros((128, 128))))

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
+from napari.layers import Image
 
 from napari_dextr.errors import ModelError
+from napari_dextr.napari_io.export_source import image_of
 from napari_dextr.postprocess import PostProcess
 from napari_dextr.session import AcceptPolicy
 from napari_dextr.widgets.controller import AnnotateController
@@ -393,3 +395,30 @@ def test_another_channel_keeps_the_chosen_target_and_another_image_does_not(full
     assert full.do.target.layer is chosen
     full.open(np.zeros((300, 300), np.uint8))
     assert full.do.target.layer is None
+
+
+def test_each_picture_of_a_collection_gets_labels_of_its_own(rig: Rig) -> None:
+    pictures = [rig.viewer.add_image(np.zeros((40, 50, 3), np.uint8), name=name, rgb=True) for name in "ab"]
+    targets = []
+    for picture in pictures:
+        rig.do.set_image(picture)
+        rig.segment()
+        rig.do.accept()
+        targets.append(rig.do.target.layer)
+    assert targets[0] is not targets[1]
+    rig.do.undo()
+    rig.do.undo()
+    rig.do.set_image(pictures[0])
+    assert rig.do.target.layer is targets[0]
+    assert pictures[0].visible
+    assert not pictures[1].visible
+
+
+def test_a_layer_belongs_to_the_channel_on_which_it_was_annotated(rig: Rig) -> None:
+    annotated = rig.open()
+    chosen = rig.viewer.add_labels(np.zeros((40, 50), np.uint16))
+    rig.do.set_target(chosen)
+    rig.viewer.layers.insert(1, Image(np.zeros((40, 50))))
+    rig.segment()
+    rig.do.accept()
+    assert image_of(chosen, rig.viewer.layers) is annotated

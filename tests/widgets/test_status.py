@@ -45,6 +45,13 @@ CLOSE.add_point("extreme", (100.5, 10.5))
         (CLOSE, {}, "doubt", "Points 2 and 3 coincide"),
         (session(4, answered=True), {"zoom": 0.05}, "doubt", "zoom in for exact points. Enter accepts"),
         (session(0), {"armed": False}, "hint", "Press D"),
+        (
+            session(0),
+            {"image": SimpleNamespace(name="cy5"), "hidden": True},
+            "doubt",
+            "'cy5', the image that you mark, is",
+        ),
+        (session(4, answered=True), {"image": SimpleNamespace(name="cy5"), "hidden": True}, "doubt", "Enter accepts"),
         (session(0), {"done": "Object 3 is in 'x'."}, "done", "Object 3 is in 'x'. Go on"),
         (session(0), {}, "hint", "topmost"),
         (session(0), {"next": "box"}, "hint", "Drag a box"),
@@ -59,6 +66,7 @@ def test_status(state: Session, facts: dict[str, Any], kind: str, words: str) ->
     bench = SimpleNamespace(
         image=facts.get("image", object()),
         armed=facts.get("armed", True),
+        hidden=facts.get("hidden", False),
         zooms=(facts.get("zoom", 1.0),) * 2,
         clicks=SimpleNamespace(corners=lambda plane: facts.get("corners", [])),
     )

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..objects import ObjectClass, ObjectFacts
+from .belonging import noted_image
 from .label_storage import finest
 from .object_table import KEY, record
 from .placement import plain, same_place
@@ -206,17 +207,21 @@ def file_of(layer: Any) -> Path | None:
 
 
 def image_of(labels: Labels, layers: Iterable[Any]) -> Image | None:
-    """The image that a Labels layer belongs to: the nearest one below it, or else above it, on the same pixels."""
+    """The image that a Labels layer belongs to, on the same pixels.
+
+    That on which it was annotated; where nothing is known of that, the nearest one below it, or else above it.
+    """
     from napari.layers import Image
 
     labels, order = plain(labels), [plain(layer) for layer in layers]
     position = next((number for number, layer in enumerate(order) if layer is labels), len(order))
+    noted = noted_image(labels)
     fitting = [
-        (number > position, abs(number - position), layer)
+        (layer is not noted, number > position, abs(number - position), layer)
         for number, layer in enumerate(order)
         if isinstance(layer, Image) and layer_shape(layer) == layer_shape(labels) and same_place(layer, labels)
     ]
-    return min(fitting, key=lambda entry: entry[:2])[2] if fitting else None
+    return min(fitting, key=lambda entry: entry[:3])[3] if fitting else None
 
 
 def axis_letters(layer: Any) -> str:

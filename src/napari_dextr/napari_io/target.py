@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ImageError
 from ..objects import AnnotatedObject, ObjectFacts, region_of
 from ..session.patches import PackedMask
+from .belonging import belongs_to
 from .label_layers import check_target
 from .label_pixels import LayerPixels
 from .label_scan import LabelScan, highest_of, is_small, known_highest
@@ -150,6 +151,8 @@ class Target:
             self._take(self._bench.make_target(), empty=True)
         assert self.layer is not None
         self._check(self.layer)
+        if self._bench.image is not None:
+            belongs_to(self.layer, self._bench.image)
         self._session.note_label(given_highest(self.layer))  # somebody else may have written objects in the meantime
         return self.layer
 

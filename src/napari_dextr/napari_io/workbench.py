@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..prompt import Region
+from .belonging import belongs_to, noted_image
 from .box_layer import BoxLayer
 from .click_layer import ClickLayer
 from .label_layers import clear_preview, new_preview, new_target, show_preview
 from .placement import TRANSFORMS, follow, plain, same_place
 from .planes import Plane, layer_shape
+from .sight import Sight, another_picture
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -54,6 +56,7 @@ class Workbench:
         self._replaced = replaced
         self._mark_layers: list[ClickLayer | BoxLayer] = []
         self._made_targets: list[tuple[Image, Labels]] = []
+        self._sight = Sight(viewer)
 
     def holds(self, layer: Any) -> bool:
         """Whether a layer is in the viewer."""
@@ -62,12 +65,13 @@ class Workbench:
     # -- image and clicks -------------------------------------------------------------------------------------
 
     def set_image(self, image: Image | None) -> None:
-        """Work on another image. Marks of the former one stay in their layers while it is in the viewer."""
+        """Work on another image, and show it. Marks of the former one stay in their layers while it is in the viewer."""
         self._watch(False)
         self.drop_preview()
         self.clicks, self.boxes, self.image = None, None, plain(image)
         self.tidy()
         if self.image is not None:
+            self._sight.uncover(self.image, self._foreign_labels())
             self._watch(True)
             self.make_clicks()
             self.boxes = self._known(BoxLayer)
@@ -147,6 +151,11 @@ class Workbench:
                 dims.set_point(axis + missing, float(world[axis]))
 
     @property
+    def hidden(self) -> bool:
+        """Whether the present image is not shown: nobody sees what the model sees."""
+        return self.image is not None and not self.image.visible
+
+    @property
     def zoom(self) -> float:
         """Pixels of the screen for each pixel of the image, about; of the narrower side where pixels are not square."""
         return min(self.zooms)
@@ -195,9 +204,29 @@ class Workbench:
         return None
 
     def fits(self, target: Labels) -> bool:
-        """Whether a Labels layer has a pixel for each pixel of the present image: it may be one of several channels."""
+        """Whether a Labels layer has a pixel for each pixel of the present image, which may be one of several channels.
+
+        One that was made for another picture of that size does not fit.
+        """
         image = self.image
-        return image is not None and same_place(target, image) and layer_shape(target) == layer_shape(image)
+        return (
+            image is not None
+            and not self._foreign(target)
+            and same_place(target, image)
+            and layer_shape(target) == layer_shape(image)
+        )
+
+    def _foreign_labels(self) -> list[Any]:
+        """Labels of other pictures in the viewer."""
+        from napari.layers import Labels
+
+        layers = [plain(layer) for layer in self.viewer.layers]
+        return [layer for layer in layers if isinstance(layer, Labels) and self._foreign(layer)]
+
+    def _foreign(self, target: Labels) -> bool:
+        """Whether a target belongs to an image that shows something else than the present one."""
+        made_for = noted_image(target)
+        return made_for is not None and self.image is not None and another_picture(made_for, self.image)
 
     def make_target(self) -> Labels:
         """A new target for the present image."""
@@ -209,6 +238,7 @@ class Workbench:
     def insert_target(self, target: Labels) -> None:
         """Add a target for the present image to the viewer, under preview and clicks."""
         assert self.image is not None
+        belongs_to(target, self.image)
         self._made_targets.append((self.image, target))
         self._insert_below_clicks(target, below_preview=True)
 
@@ -239,6 +269,7 @@ class Workbench:
     def close(self) -> None:
         """Stop listening; leave the user's clicks and labels, take away the preview and an empty click layer."""
         self.set_image(None)
+        self._sight.give_back()
         for marks in list(self._mark_layers):
             self._let_go(marks)
 
@@ -263,11 +294,22 @@ class Workbench:
         if self.clicks is not None:
             anchors.append(self.clicks.layer)
         layers = [plain(other) for other in self.viewer.layers]
+        anchors += self._pictures_above(layers)[:1]  # what lies above another picture would be taken for its own
         place = min((layers.index(anchor) for anchor in anchors if anchor in layers), default=len(layers))
         self.viewer.layers.insert(place, layer)
         self.viewer.layers.selection.active = active
         if active is not None and mode is not None:
             active.mode = mode
+
+    def _pictures_above(self, layers: list[Any]) -> list[Any]:
+        """Images above the present one that show something else."""
+        from napari.layers import Image
+
+        image = self.image
+        if image is None or image not in layers:
+            return []
+        above = layers[layers.index(image) + 1 :]
+        return [layer for layer in above if isinstance(layer, Image) and another_picture(layer, image)]
 
     def _watch(self, on: bool) -> None:
         if self.image is None:
@@ -280,8 +322,10 @@ class Workbench:
                 event.disconnect(self._on_transform)
         if on:
             self.image.events.data.connect(self._on_pixels)
+            self.image.events.visible.connect(self._on_visible)
         else:
             self.image.events.data.disconnect(self._on_pixels)
+            self.image.events.visible.disconnect(self._on_visible)
 
     def _on_pixels(self, event: Any = None) -> None:
         """The preview shows what was seen in the pixels before."""
@@ -294,6 +338,9 @@ class Workbench:
                 if self.holds(marks.layer):
                     self.viewer.layers.remove(marks.layer)
         self._replaced()
+
+    def _on_visible(self, event: Any = None) -> None:
+        self._clicked()
 
     def _on_transform(self, event: Any = None) -> None:
         """Keep our layers on the image when its pixel size or position is corrected."""

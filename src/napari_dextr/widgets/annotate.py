@@ -172,8 +172,10 @@ class AnnotateWidget(ScrollDock):
         do.noticed.connect(self._notify)
 
     def _start(self, viewer: Any) -> None:
-        """Take the image that is active, else the topmost one."""
-        self.images.layer = viewer.layers.selection.active
+        """Take the image that is active, else the topmost one that is shown."""
+        shown = [layer for layer in viewer.layers if isinstance(layer, Image) and layer.visible]
+        for layer in (*shown[-1:], viewer.layers.selection.active):
+            self.images.layer = layer
         self.controller.set_image(self.images.layer)
         if self.mask.threshold is not None:
             self.controller.tune(self.mask.threshold, None)

@@ -43,6 +43,8 @@ def status_of(session: Session, bench: Workbench, prompts: Prompts, model: Model
     if session.busy:
         return Status(_loading(model) if model.loading else "Finding the object…", "busy")
     doubt = hint_of(session.marks, session.box, bench.zooms)
+    if bench.hidden:
+        doubt = f"'{bench.image.name}', the image that you mark, is hidden. Show it, or choose another under Image."
     if doubt is not None:
         return Status(doubt if session.segmentation is None else f"{doubt} Enter accepts it all the same.", "doubt")
     if session.segmentation is not None:
