@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -138,3 +140,29 @@ def test_stopping_is_silent(qtbot: Any) -> None:
     assert not progress._all_instances
     qtbot.wait(1)
     assert ear.ends == []
+
+
+QUITTING = """
+import time
+from qtpy.QtCore import QCoreApplication
+from napari_dextr.widgets.background import Background
+
+def work(tell):
+    while True:
+        time.sleep(0.5)  # as in a network, where nothing is told
+        try:
+            tell("news")
+        except BaseException:
+            print("ended in good order", flush=True)
+            raise
+
+application = QCoreApplication([])
+background = Background()
+background.start(work)
+background.stop()
+"""
+
+
+def test_the_interpreter_waits_at_its_end_for_what_was_let_go() -> None:
+    result = subprocess.run([sys.executable, "-c", QUITTING], capture_output=True, text=True, check=True)
+    assert "ended in good order" in result.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +17,9 @@ Tell = Callable[[Any], None]
 
 Work = Callable[[Tell], Any]
 """A task: takes a `Tell`, gives its result. It must not touch layers or widgets."""
+
+PATIENCE = 60.0
+"""Seconds that the interpreter waits at its end for a thread: one that is still within PyTorch then would abort it."""
 
 _INTERVAL = 40  # milliseconds between two looks at the task: often enough for the eye, rare enough for the viewer
 
@@ -40,6 +44,15 @@ class _Run:
             raise Cancelled
         self.news.append(news)
 
+    def start(self) -> None:
+        """Begin in the thread. The interpreter waits for it at its end, but not for ever."""
+        atexit.register(self._wait)
+        self.thread.start()
+
+    def _wait(self) -> None:
+        self.cancelled.set()
+        self.thread.join(PATIENCE)
+
     def _run(self) -> None:
         try:
             self.result = self.work(self.tell)
@@ -47,6 +60,8 @@ class _Run:
             self.cancelled.set()
         except Exception as error:  # whatever it is, the user hears of it
             self.error = error
+        finally:
+            atexit.unregister(self._wait)
 
 
 class Background(QObject):
@@ -57,8 +72,8 @@ class Background(QObject):
     title : str, optional
         Name of the task in napari's activity dock; without it, the task does not appear there.
     patient : bool
-        Whether the program waits at its end until a task that was let go has noticed: for tasks that leave something
-        on the disk.
+        Whether the program waits at its end, however long it takes, until a task that was let go has noticed: for tasks
+        that leave something on the disk.
 
     Signals
     -------
@@ -94,7 +109,7 @@ class Background(QObject):
         self._run = _Run(work, daemon=not self._patient)
         if self._title is not None:
             self._bar = cancelable_progress(total=total, desc=self._title, file=StringIO())  # not the terminal
-        self._run.thread.start()
+        self._run.start()
         self._timer.start()
 
     def advance(self, steps: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from ..errors import ModelError
+from .background import PATIENCE
 
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all; raises `LoadCancelledError` once nobody waits for them."""
@@ -21,7 +22,6 @@ Job = Callable[[Any], Any]
 """Takes the segmenter, gives a `Segmentation`; may raise."""
 
 _STEPS = 200  # progress signals of one download at most
-_PATIENCE = 5.0  # seconds the interpreter waits at its end for a running prediction
 
 
 class LoadCancelledError(ModelError):
@@ -119,7 +119,7 @@ class PredictionWorker(QObject):
 
     def _wait(self) -> None:
         self.stop()
-        self._thread.join(_PATIENCE)
+        self._thread.join(PATIENCE)
 
     def _run(self) -> None:
         try:
