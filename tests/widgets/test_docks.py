@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QPushButton, QWidget
 
 from napari_dextr.widgets.docks import ScrollDock, come_forward, correct_in_annotate, tell_annotate, tell_models_changed
 
@@ -50,6 +50,21 @@ def test_a_dock_comes_forward(qtbot: Any) -> None:
     come_forward(widget)
     assert dock.isVisible()
     come_forward(QWidget())  # without a dock there is nothing to do
+
+
+def test_a_dock_is_never_narrower_than_what_is_in_it(qtbot: Any) -> None:
+    class Dock(ScrollDock):
+        def _let_go(self) -> None: ...
+
+    dock, content = Dock(), QPushButton("Accept")
+    qtbot.addWidget(dock)
+    assert dock.minimumSizeHint().width() > 0
+    dock.setWidget(content)
+    dock.show()
+    narrow = dock.minimumSizeHint().width()
+    assert narrow >= content.minimumSizeHint().width() + dock.verticalScrollBar().sizeHint().width()
+    content.setText("Accept the object and everything that belongs to it")
+    assert dock.minimumSizeHint().width() > narrow
 
 
 def test_a_dock_lets_go_once_when_it_is_closed_or_taken_out(qtbot: Any) -> None:

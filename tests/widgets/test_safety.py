@@ -330,12 +330,37 @@ def test_several_are_offered_one_after_the_other(qtbot: Any) -> None:
     found = [Found(Path(str(n)), now, now - timedelta(days=n), 37, 12 * (n % 2), n < 2) for n in range(4)]
     texts = [offer(qtbot, found[n:]) for n in range(4)]
     assert [text.partition(", with ")[2] for text in texts] == [
-        "37 objects that were not exported. There are 3 older sessions too.",
-        "25 objects that were not exported. There are 2 older sessions too.",
-        "37 objects annotated here. There is 1 older session too.",
+        "37 objects that were not exported. There are 3 other sessions too.",
+        "25 objects that were not exported. There are 2 other sessions too.",
+        "37 objects annotated here. There is 1 other session too.",
         "37 objects annotated here, 12 of them exported.",
     ]
     assert [text.split(" on ")[0] for text in texts] == ["Annotate was closed"] * 2 + ["napari ended unexpectedly"] * 2
+
+
+def test_a_session_whose_image_is_not_open_does_not_bar_the_way_to_another(
+    qtbot: Any, make: Callable[..., Rig]
+) -> None:
+    for name, width in (("cells", 50), ("tissue", 60)):
+        rig = make()
+        rig.open(name, width)
+        rig.annotate(qtbot)
+        rig.leave()
+    again = make()
+    again.open("cells")
+    qtbot.waitUntil(lambda: len(again.safety.found) == 2)
+    again.safety.recover()
+    assert "'tissue'" in (again.do.notices.problem or "")
+    again.safety.offer_another()
+    again.safety.recover()
+    assert [found.objects for found in again.safety.found] == [1]
+    assert len(again.do.session.objects) == 1
+    panel = RecoveryPanel()
+    qtbot.addWidget(panel)
+    panel.show_found(again.safety.found)
+    assert panel.another.isHidden()
+    panel.show_found(again.safety.found * 2)
+    assert not panel.another.isHidden()
 
 
 def test_the_offer_is_true_of_few_and_of_all(qtbot: Any) -> None:

@@ -167,6 +167,7 @@ class AnnotateWidget(ScrollDock):
         do.tuned.connect(lambda: self.mask.show_tuning(*do.session.tuning))
         self.recovery.recover.clicked.connect(self.safety.recover)
         self.recovery.forget.clicked.connect(self.safety.forget)
+        self.recovery.another.clicked.connect(self.safety.offer_another)
         self.safety.changed.connect(self._show_safety)
         do.changed.connect(self._show_state)
         do.noticed.connect(self._notify)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QDockWidget, QScrollArea, QWidget
 
 
@@ -17,7 +17,20 @@ class ScrollDock(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QScrollArea.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(260)
+
+    def minimumSizeHint(self) -> QSize:
+        """Wide enough for what is in it: there is no scrolling sideways."""
+        content, hint = self.widget(), super().minimumSizeHint()
+        if content is None:
+            return hint
+        width = content.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        return hint.expandedTo(QSize(width, 0))
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        """Notice that what is in it needs another width."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
 
     def release(self) -> None:
         """Let go of the viewer and of what runs. Called when the dock is closed."""

@@ -77,7 +77,7 @@ class Safety(QObject):
         return "Autosave: on (changes not exported yet)" if unsaved else "Autosave: on"
 
     def recover(self) -> None:
-        """Bring back what the newest of the sessions found had done; what cannot be done is said in the widget."""
+        """Bring back what the first of the sessions found had done; what cannot be done is said in the widget."""
         if not self.found:
             return
         do, path = self._do, self.found[0].path
@@ -101,7 +101,7 @@ class Safety(QObject):
             do.notices.report(missing)
 
     def forget(self) -> None:
-        """Throw the newest of the sessions found away."""
+        """Throw the first of the sessions found away."""
         if not self.found:
             return
         try:
@@ -110,6 +110,11 @@ class Safety(QObject):
             self._do.notices.report(OutputError(f"'{self.found[0].path}' cannot be removed: {reason_of(error)}."))
             return
         self.found.pop(0)
+        self.changed.emit()
+
+    def offer_another(self) -> None:
+        """Offer the next of the sessions found; this one, whose image may not be at hand, comes last."""
+        self.found = [*self.found[1:], *self.found[:1]]
         self.changed.emit()
 
     def close(self, *, shown: bool = True) -> None:
@@ -254,18 +259,23 @@ class RecoveryPanel(QFrame):
         self.text.setWordWrap(True)
         self.recover = make_button("Recover", "Write the objects into a Labels layer, and bring back the points")
         self.forget = make_button("Throw away", "Remove the saved session for good")
+        self.another = make_button("Another session", "Offer the next session; this one stays on offer")
         grid = QGridLayout(self)
         grid.addWidget(self.text, 0, 0, 1, 2)
         grid.addWidget(self.recover, 1, 0)
         grid.addWidget(self.forget, 1, 1)
+        grid.addWidget(self.another, 2, 0, 1, 2)
         self.hide()
 
     def show_found(self, found: list[Found]) -> None:
-        """Show the newest session that was found, and how many others there are."""
+        """Show the first session of those that were found, and how many others there are."""
         self.setVisible(bool(found))
+        self.another.setVisible(len(found) > 1)
         if found:
-            older = len(found) - 1
-            more = f" There {'is' if older == 1 else 'are'} {number_of(older, 'older session')} too." if older else ""
+            others = len(found) - 1
+            more = (
+                f" There {'is' if others == 1 else 'are'} {number_of(others, 'other session')} too." if others else ""
+            )
             self.text.setText(f"{_sentence(found[0])}{more}")
 
 
