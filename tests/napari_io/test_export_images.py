@@ -184,6 +184,25 @@ def test_a_picture_of_somebody_else_stays_as_it_is(tmp_path: Path) -> None:
     assert theirs.read_bytes() == b"theirs"
 
 
+@pytest.mark.parametrize("name", ["a.json", "elsewhere/b.json"])
+def test_black_in_place_of_a_missing_picture_is_not_written(tmp_path: Path, name: str) -> None:
+    read, path = tmp_path / "a.json", tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    Picture.fromarray(np.ones((4, 4), np.uint8)).save(tmp_path / "there.png")
+    names = ("there.png", "missing.png")
+    entries = [
+        {"index": [z], "file_name": name, "stack": None, "height": 4, "width": 4} for z, name in enumerate(names)
+    ]
+    coco = {"file": str(read), "root": str(tmp_path), "images": entries}
+    image = Image(np.zeros((2, 4, 4), np.uint8), metadata={"napari_dextr": {"coco": coco}})
+    labels = Labels(np.ones((2, 4, 4), int), metadata={"napari_dextr": {"coco": {**coco, "ids": {}}}})
+    source, pictures = label_source(labels, image), Pictures(path)
+    for z, name in enumerate(names):
+        assert Path(pictures.place(source, (z,)).file_name).stem == Path(name).stem
+    assert not any(file.stem == "missing" for file in pictures.written)
+    assert not list(tmp_path.rglob("missing*"))
+
+
 def test_what_was_written_can_be_taken_back(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "other.png").write_bytes(b"other")

@@ -133,6 +133,8 @@ class Pictures:
         path = self._inside(name.file_name)
         if self._write and source.image is not None and path is not None:
             if not path.is_file():
+                if _stands_in(source, index):
+                    return name
                 return PictureName(self._save(source.image, index, name.file_name), name.stack)
             if index in source.own_pictures:
                 self._renew(source.image, index, path)
@@ -184,7 +186,7 @@ class Pictures:
         if several:
             name = plane_file_name(name, index, axes=source.axes, extents=source.extents)
         file_name = f"{FOLDER}/{name}"
-        if self._write and image is not None:
+        if self._write and image is not None and not _stands_in(source, index):
             file_name = self._save(image, index, file_name)
         return PictureName(file_name, (known or self._stack(image, stem)) if several else None)
 
@@ -233,6 +235,18 @@ class Pictures:
         self.written.append(path)
         self._fresh.append(path)
         return relative_name(path, self.root)
+
+
+def _stands_in(source: LabelSource, index: tuple[int, ...]) -> bool:
+    """Whether a plane is black only because its picture was not there when the data set was opened, or has gone.
+
+    Written, it would pass for the picture.
+    """
+    image = source.image
+    if image is None or image.root is None or index not in image.images:
+        return False
+    _, stack = source.pictures.get(index, ("", None))
+    return not any((image.root / name).is_file() for name in (image.images[index], stack) if name)
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
