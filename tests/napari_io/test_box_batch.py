@@ -102,6 +102,9 @@ def test_review_delete_and_undo(made: Made) -> None:
     np.testing.assert_array_equal(target.data, full)
     assert sorted(record(target)[0]) == [5, 6, 7]
     assert rows[1].state == OPEN
+    assert batch.undo() == "accept object 5"
+    assert rows[0].state == OPEN
+    np.testing.assert_array_equal(target.data, full)
     assert batch.undo() == "the whole run"
     np.testing.assert_array_equal(target.data, before)
     assert record(target)[0] == {}

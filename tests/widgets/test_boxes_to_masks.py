@@ -16,7 +16,7 @@ from napari_dextr.models.catalogue import EMBEDDED_FILE
 from napari_dextr.models.checkpoint import write_checkpoint
 from napari_dextr.models.own import models_folder
 from napari_dextr.models.spec import ModelSpec
-from napari_dextr.napari_io.box_batch import ACCEPTED, DELETED
+from napari_dextr.napari_io.box_batch import ACCEPTED, DELETED, OPEN
 from napari_dextr.widgets.boxes_to_masks import BoxesToMasksWidget
 from napari_dextr.widgets.docks import tell_models_changed
 
@@ -96,6 +96,8 @@ def test_run_review_and_undo(qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWi
     assert "1 to review" in widget.message.text.text()
     widget.undo.click()
     assert (target.data == second.label).any()
+    widget.undo.click()
+    assert (first.state, widget.undo.toolTip()) == (OPEN, "Undo: the whole run (Ctrl+Z)")
     qtbot.keyClick(widget.table, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     if widget.undo.isEnabled():  # an offscreen window is never active, and shortcuts need an active one
         widget.undo.click()

@@ -114,7 +114,7 @@ class BoxBatch:
     def undo_text(self) -> str | None:
         """What `undo` would undo; None at the beginning."""
         step = self._steps[-1] if self._steps else None
-        return step.text if step is not None and step.facts else None
+        return step.text if step is not None and (step.facts or step.rows) else None
 
     def add(self, task: BoxTask, answer: Segmentation | Exception) -> Reviewed:
         """Write the answer to a task as a new object; what cannot be written becomes a failed row."""
@@ -129,8 +129,9 @@ class BoxBatch:
         return row
 
     def accept(self, row: Reviewed) -> None:
-        """Note that an object is right."""
+        """Note that an object is right; one step for `undo`."""
         if row.state == OPEN:
+            self._steps.append(_Step(f"accept object {row.label}", [], {}, [(row, row.state)]))
             row.state = ACCEPTED
 
     def delete(self, row: Reviewed) -> None:
@@ -156,7 +157,7 @@ class BoxBatch:
         store(self.target, facts, self._classes)
 
     def undo(self) -> str | None:
-        """Undo the last deletion, or at the end the whole run; says what was undone.
+        """Undo the last answer, or at the end the whole run; says what was undone.
 
         Pixels that somebody changed in the meantime stay.
 
