@@ -422,3 +422,13 @@ def test_a_layer_belongs_to_the_channel_on_which_it_was_annotated(rig: Rig) -> N
     rig.segment()
     rig.do.accept()
     assert image_of(chosen, rig.viewer.layers) is annotated
+
+
+def test_an_object_in_a_hidden_layer_is_said_to_be_there(rig: Rig) -> None:
+    rig.open()
+    chosen = rig.viewer.add_labels(np.zeros((40, 50), np.uint16), name="mine", visible=False)
+    rig.do.set_target(chosen)
+    rig.do.arm()
+    rig.segment()
+    rig.do.accept()
+    assert "'mine', which is hidden." in rig.do.status.text

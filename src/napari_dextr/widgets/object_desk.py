@@ -57,7 +57,8 @@ class ObjectDesk(QObject):
         except DextrError as error:
             self._notices.report(error)
             return False
-        self._notices.say(f"Object {label} is {'corrected' if again else 'in'} {'in ' if again else ''}'{layer.name}'.")
+        hidden = "" if layer.visible else ", which is hidden"
+        self._notices.say(f"Object {label} is {'corrected in' if again else 'in'} '{layer.name}'{hidden}.")
         return True
 
     def reopen(self, label: int | None = None) -> bool:
