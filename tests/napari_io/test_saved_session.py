@@ -67,3 +67,14 @@ def test_the_image_is_found_by_shape_and_name() -> None:
         image_of([name], viewer)
     with pytest.raises(DataError, match="made on"):
         image_of([None], viewer)
+
+
+def test_of_several_pictures_none_is_guessed() -> None:
+    viewer = ViewerModel()
+    photos = [Image(np.zeros((8, 9, 3), np.uint8), name=name, rgb=True) for name in ("photo 1", "photo 2")]
+    name = {**describe((photos[0], PLANE)), "layer": "photo 3"}
+    viewer.add_layer(photos[0])
+    assert image_of([name], viewer) is photos[0]
+    viewer.add_layer(photos[1])
+    with pytest.raises(DataError, match="could be 'photo 3'"):
+        image_of([name], viewer)

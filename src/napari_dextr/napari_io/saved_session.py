@@ -11,6 +11,7 @@ from .label_pixels import LayerPixels
 from .object_table import record, store
 from .placement import plain, same_place
 from .planes import Plane, layer_shape
+from .sight import another_picture
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -73,13 +74,16 @@ def image_of(names: Iterable[Any], viewer: Any, others: Collection[str] = ()) ->
     Raises
     ------
     DataError
-        If it is not open.
+        If it is not open, or of several pictures of its shape none has its name.
     """
     wanted = [(name.get("layer"), tuple(name.get("shape", ()))) for name in names if isinstance(name, dict)]
     for name, shape in wanted:
         fitting = [image for image in _images(viewer) if layer_shape(image) == shape]
         same = [image for image in fitting if image.name == name]
-        if found := same or [image for image in fitting if image.name not in others]:
+        found = same or [image for image in fitting if image.name not in others]
+        if not same and any(another_picture(found[0], image) for image in found[1:]):
+            raise DataError(f"Several open images could be '{name}'; open that, or give the right one its name.")
+        if found:
             return found[0]
     name = wanted[0][0] if wanted else "that it was made on"
     raise DataError(f"Open the image '{name}' first, then recover the session.")
