@@ -65,7 +65,7 @@ class Workbench:
     # -- image and clicks -------------------------------------------------------------------------------------
 
     def set_image(self, image: Image | None) -> None:
-        """Work on another image, and show it. Marks of the former one stay in their layers while it is in the viewer."""
+        """Work on another image, and show it. Marks of the former one stay while that is in the viewer."""
         self._watch(False)
         self.drop_preview()
         self.clicks, self.boxes, self.image = None, None, plain(image)
