@@ -129,7 +129,7 @@ def test_bad_input_is_one_sentence(refused, pack, weights):
     assert "no prompt 'magic'" in refused("evaluate", pack / "a.json", *base, "--prompt", "extreme,magic")
     assert "jitter" in refused("evaluate", pack / "a.json", *base, "--jitter", "3")
     assert "--jitter must be numbers" in refused("evaluate", pack / "a.json", *base, "--jitter", "much")
-    assert "No object" in refused("evaluate", pack / "a.json", *base, "--least-area", "9999")
+    assert "holds no object" in refused("evaluate", pack / "a.json", *base, "--least-area", "9999")
     (pack / "empty").mkdir()
     assert "a.png" in refused("evaluate", pack / "a.json", "--images", pack / "empty", *base)
     three = ("--images", pack, "--images", pack, "--images", pack)
