@@ -31,7 +31,7 @@ def save_png(pixels: Pixels, path: Path) -> bool:
     """
     if path.exists() and same(pixels, _frames(path)[0]):
         return _tell(path, False)
-    picture = Image.fromarray(pixels).quantize(256, Image.Quantize.MAXCOVERAGE)
+    picture = Image.fromarray(pixels).quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         picture.save(temporary, format="PNG", optimize=True)
