@@ -13,7 +13,7 @@ from napari.components import ViewerModel
 
 from napari_dextr.locks import FileLock
 from napari_dextr.napari_io import parked_sessions
-from napari_dextr.napari_io.parked_sessions import park, parked_with, release_closed
+from napari_dextr.napari_io.parked_sessions import Parked, park, parked_with, release_closed
 from napari_dextr.napari_io.saved_layers import tell_saved
 from napari_dextr.session.kept import Kept
 from napari_dextr.session.unsaved import Rest, moment
@@ -51,7 +51,7 @@ def free(kept: Kept) -> bool:
 
 def test_it_is_held_back_as_long_as_a_layer_is_there(viewer: ViewerModel, kept: Kept) -> None:
     first, second = viewer.layers
-    park(kept, viewer, {3: first, 5: second})
+    park(Parked(kept, viewer, {3: first, 5: second}))
     viewer.layers.remove(first)
     release_closed()
     assert not free(kept)
@@ -64,7 +64,7 @@ def test_it_is_held_back_as_long_as_a_layer_is_there(viewer: ViewerModel, kept: 
 
 def test_a_saved_layer_holds_nothing_back(viewer: ViewerModel, kept: Kept) -> None:
     first, second = viewer.layers
-    park(kept, viewer, {3: first, 5: second})
+    park(Parked(kept, viewer, {3: first, 5: second}))
     assert [(number, layer) for _, number, layer in parked_with([second])] == [(5, second)]
     tell_saved([second], moment())
     assert list(parked_with([second])) == []
@@ -75,7 +75,7 @@ def test_a_saved_layer_holds_nothing_back(viewer: ViewerModel, kept: Kept) -> No
 
 
 def test_it_goes_when_all_is_saved(viewer: ViewerModel, kept: Kept) -> None:
-    park(kept, viewer, dict(zip((3, 5), viewer.layers, strict=True)))
+    park(Parked(kept, viewer, dict(zip((3, 5), viewer.layers, strict=True))))
     tell_saved(viewer.layers, moment())
     assert not kept.path.exists()
     release_closed()
@@ -83,7 +83,7 @@ def test_it_goes_when_all_is_saved(viewer: ViewerModel, kept: Kept) -> None:
 
 
 def test_without_a_window_it_is_offered_at_once_and_may_still_be_saved(viewer: ViewerModel, kept: Kept) -> None:
-    park(kept, viewer, dict(zip((3, 5), viewer.layers, strict=True)), shown=False)
+    park(Parked(kept, viewer, dict(zip((3, 5), viewer.layers, strict=True))), shown=False)
     assert free(kept)
     tell_saved(viewer.layers, moment())
     assert not kept.path.exists()
@@ -99,7 +99,7 @@ def test_it_keeps_nothing_alive(kept: Kept) -> None:
     viewer, layer = Thing(), Thing()
     viewer.layers = (layer,)
     gone = weakref.ref(layer)
-    park(kept, viewer, {3: layer})
+    park(Parked(kept, viewer, {3: layer}))
     assert not free(kept)
     del viewer, layer
     gc.collect()

@@ -14,21 +14,12 @@ from hypothesis import strategies as st
 
 from napari_dextr.errors import DataError
 from napari_dextr.objects import AnnotatedObject
-from napari_dextr.segmentation import Segmentation
 from napari_dextr.session import AcceptPolicy, Session
 from napari_dextr.session.autosave import SUFFIX, Journal
 from napari_dextr.session.patches import SparseLabels
 from napari_dextr.session.recovery import MOST_ENDED, Found, dismiss, recover, recoverable, tidy
 
-
-def accept(session: Session, left: int) -> None:
-    session.set_box((0, left, 9, left + 9))
-    request = session.begin()
-    assert request is not None
-    region = (slice(0, 10), slice(left, left + 10))
-    values = np.ones((10, 10), np.float32)
-    session.finish(request.serial, Segmentation(values, region, (10, 500), request.prompt, None, "fake", 0.5))
-    session.accept()
+from .boxed_object import accept
 
 
 @pytest.fixture(scope="module")

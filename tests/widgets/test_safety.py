@@ -82,6 +82,14 @@ def make(qtbot: Any, load: Callable[..., Any], tmp_path: Path) -> Iterator[Calla
     qtbot.waitUntil(lambda: not any(rig.do.model.running for rig in rigs))
 
 
+def annotated(qtbot: Any, make: Callable[..., Rig]) -> Rig:
+    """A session with one object on its image."""
+    rig = make()
+    rig.open()
+    rig.annotate(qtbot)
+    return rig
+
+
 def journals(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "sessions").iterdir() if path.stat().st_size]
 
@@ -129,9 +137,7 @@ def test_a_good_end_leaves_nothing_where_nothing_was_accepted(
 def test_a_good_end_leaves_nothing_where_all_is_saved(
     qtbot: Any, make: Callable[..., Rig], tmp_path: Path, save: Callable[[Rig], None]
 ) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     assert rig.safety.text == "Autosave: on (1 object not exported yet)"
     told: list[str] = []
     rig.safety.changed.connect(lambda: told.append(rig.safety.text))
@@ -145,9 +151,7 @@ def test_a_good_end_leaves_nothing_where_all_is_saved(
 def test_every_export_counts_until_something_changes(
     qtbot: Any, make: Callable[..., Rig], tmp_path: Path, formats: tuple[str, ...]
 ) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     export(qtbot, tmp_path / "a.json", rig.do.target.layer, formats=formats)
     assert rig.safety.text == "Autosave: on"
     rig.do.undo()
@@ -161,9 +165,7 @@ def test_every_export_counts_until_something_changes(
 
 
 def test_an_export_of_one_layer_saves_that_layer(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     first = rig.do.target.layer
     rig.do.set_target(None)
     rig.annotate(qtbot, 2)
@@ -178,9 +180,7 @@ def test_an_export_of_one_layer_saves_that_layer(qtbot: Any, make: Callable[...,
 
 
 def test_an_export_that_comes_to_nothing_saves_nothing(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     job = ExportJob()
     (tmp_path / "a.json").write_text('{"shapes": []}')
     with qtbot.waitSignal(job.failed):
@@ -192,9 +192,7 @@ def test_an_export_that_comes_to_nothing_saves_nothing(qtbot: Any, make: Callabl
 def test_what_was_closed_unsaved_is_offered_recovered_and_unsaved_still(
     qtbot: Any, make: Callable[..., Rig], tmp_path: Path
 ) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     rig.annotate(qtbot, 2)
     before = np.array(rig.do.target.layer.data)
     rig.leave()
@@ -215,9 +213,7 @@ def test_what_was_closed_unsaved_is_offered_recovered_and_unsaved_still(
 def test_a_layer_that_was_removed_before_the_end_does_not_come_back(
     qtbot: Any, make: Callable[..., Rig], tmp_path: Path
 ) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     rig.viewer.layers.remove("DEXTR labels")
     qtbot.wait(1)
     rig.leave()
@@ -227,9 +223,7 @@ def test_a_layer_that_was_removed_before_the_end_does_not_come_back(
 def test_closing_the_widget_offers_nothing_while_the_layer_is_there(
     qtbot: Any, make: Callable[..., Rig], tmp_path: Path
 ) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     rig.close()
     assert len(journals(tmp_path)) == 1
     again = make(viewer=rig.viewer)
@@ -244,9 +238,7 @@ def test_closing_the_widget_offers_nothing_while_the_layer_is_there(
 
 
 def test_an_export_after_the_widget_was_closed_counts(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     first = rig.do.target.layer
     rig.do.set_target(None)
     rig.annotate(qtbot, 2)
@@ -261,9 +253,7 @@ def test_an_export_after_the_widget_was_closed_counts(qtbot: Any, make: Callable
 def test_the_next_widget_goes_on_with_what_the_first_one_left(
     qtbot: Any, make: Callable[..., Rig], tmp_path: Path
 ) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     layer = rig.do.target.layer
     layer.paint((1, 35, 45), 7)
     rig.close()
@@ -289,9 +279,7 @@ def test_the_next_widget_goes_on_with_what_the_first_one_left(
 def test_objects_that_have_gone_from_the_record_of_the_layer_stay_where_they_are(
     qtbot: Any, make: Callable[..., Rig], tmp_path: Path
 ) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     layer = rig.do.target.layer
     rig.close()
     layer.metadata.clear()
@@ -305,9 +293,7 @@ def test_objects_that_have_gone_from_the_record_of_the_layer_stay_where_they_are
 def test_what_the_next_widget_cannot_go_on_with_stays(
     qtbot: Any, make: Callable[..., Rig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     rig.close()
     again = make(viewer=rig.viewer)
     again.do.set_image(rig.viewer.layers["cells"])
@@ -376,9 +362,7 @@ def test_the_offer_is_true_of_few_and_of_all(qtbot: Any) -> None:
 def test_what_cannot_be_thrown_away_is_said(
     qtbot: Any, make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     rig.leave()
     again = make()
     qtbot.waitUntil(lambda: bool(again.safety.found))
@@ -489,9 +473,7 @@ def test_switched_off_it_writes_nothing(qtbot: Any, make: Callable[..., Rig], tm
 
 
 def test_what_a_crash_ended_is_offered_and_recovered(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     assert rig.do.target.layer is not None
     before = np.array(rig.do.target.layer.data)
     assert rig.do.bench.clicks is not None
@@ -523,9 +505,7 @@ def test_what_a_crash_ended_is_offered_and_recovered(qtbot: Any, make: Callable[
 def test_what_was_recovered_but_cannot_be_saved_is_offered_still(
     qtbot: Any, make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     rig.crash()
     again = make()
     qtbot.waitUntil(lambda: bool(again.safety.found))
@@ -544,9 +524,7 @@ def test_what_was_recovered_but_cannot_be_saved_is_offered_still(
 
 
 def test_a_session_can_be_thrown_away(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     rig.crash()
     again = make()
     qtbot.waitUntil(lambda: bool(again.safety.found))
@@ -581,9 +559,7 @@ def test_what_was_annotated_before_recovering_stays_by_itself(qtbot: Any, make: 
 
 
 def test_a_layer_that_was_deleted_to_start_over_does_not_come_back(qtbot: Any, make: Callable[..., Rig]) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     rig.viewer.layers.remove("DEXTR labels")
     rig.annotate(qtbot)
     assert rig.do.target.layer is not None
@@ -618,9 +594,7 @@ def test_each_object_comes_back_on_its_image_and_the_rest_waits(qtbot: Any, make
 
 
 def test_pixels_painted_by_hand_survive_a_second_crash(qtbot: Any, make: Callable[..., Rig]) -> None:
-    rig = make()
-    rig.open()
-    rig.annotate(qtbot)
+    rig = annotated(qtbot, make)
     assert rig.do.target.layer is not None
     rig.do.target.layer.paint((1, 35, 45), 7)
     before = rig.do.target.layer.data.copy()

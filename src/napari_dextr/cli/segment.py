@@ -26,7 +26,6 @@ from ._app import (
 from ._marks import parse_numbers, parse_prompt, parse_whole
 
 _CLEANING = "Cleaning up"
-_SIDES = 4
 
 
 def segment(
@@ -85,9 +84,10 @@ def segment(
     """
     from ..image_file import open_image
     from ..mask_file import check_mask_path, write_mask
+    from ..session import NEEDED
 
     prompt = parse_prompt(points, box, inside, outside, boundary)
-    if points is not None and len(prompt.outline_points) < _SIDES:
+    if points is not None and len(prompt.outline_points) < NEEDED:
         typer.echo(
             "napari-dextr: Only three extreme points were given. Unless one of them is a corner of the object, it ends "
             "further out on the fourth side, and the mask may be cut off there: give the fourth point as well.",

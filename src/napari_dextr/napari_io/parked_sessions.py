@@ -50,21 +50,18 @@ class Parked:
 _parked: list[Parked] = []
 
 
-def park(kept: Kept, viewer: Any, layers: Mapping[int, Any], *, shown: bool = True) -> None:
+def park(parked: Parked, *, shown: bool = True) -> None:
     """Hold the journal of a session that has ended back as long as its layers are in the viewer.
 
     Parameters
     ----------
-    kept : Kept
-    viewer : Viewer or ViewerModel
-    layers : mapping of int to Labels
-        What the numbers in ``kept`` stand for.
+    parked : Parked
     shown : bool
         Whether the viewer has its window still. Where it has none nobody sees the layers, but a program may save them.
     """
-    _parked.append(Parked(kept, viewer, layers))
+    _parked.append(parked)
     if not shown:
-        kept.release()
+        parked.kept.release()
     release_closed()
 
 

@@ -60,9 +60,8 @@ class Rest:
         """Note that a file has what was there at a `moment`; returns labels of objects that are saved by that."""
         done = {label for label, when in self.changed.items() if when < began}
         saved = self.objects & done
-        self.filed = (self.filed | self.objects) - (
-            self.deleted & done
-        )  # of what changed since, it has an earlier state
+        self.filed |= self.objects  # of those that have changed since then it has an earlier state
+        self.filed -= self.deleted & done
         self.objects -= done
         self.deleted -= done
         for label in done:

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFrame, QGridLayout, QLabel
 
 from ..errors import DataError, DextrError, OutputError
 from ..files import reason_of
-from ..napari_io.parked_sessions import park, parked_with, release_closed
+from ..napari_io.parked_sessions import Parked, park, parked_with, release_closed
 from ..napari_io.saved_layers import listen, stop_listening
 from ..napari_io.saved_session import describe, image_names, image_of, names_of, place_finder, place_named, restore
 from ..places import data_folder
@@ -136,7 +136,8 @@ class Safety(QObject):
         if self.journal is None:
             self._do.session.unwatch(self._begin)
         elif (kept := self.journal.leave()) is not None:
-            park(kept, self._do.viewer, {number: key for key, number in self.journal.numbers.items()}, shown=shown)
+            layers = {number: key for key, number in self.journal.numbers.items()}
+            park(Parked(kept, self._do.viewer, layers), shown=shown)
 
     def close_with_window(self) -> None:
         """End in good order, together with the window."""
