@@ -29,7 +29,7 @@ FLOORS = (
     {
         "errors", "files", "prompt", "image", "image_file", "mask_file", "frame", "guidance", "simulation",
         "postprocess", "obedience", "metrics", "rle", "locks", "memory", "objects", "places", "segmentation", "threads",
-        "file_names", "words",
+        "file_names", "words", "noise",
     },
     {"models", "segmenter"},
     {"session", "propagation", "coco", "label_formats", "annotate", "baselines", "evaluation", "training", "overlay"},

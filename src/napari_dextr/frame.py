@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from .image import ImagePlane
+from .noise import quieten
 from .prompt import Bounds, Points, Region
 
 _BAND = 1 << 22  # pixels resampled at a time: bounds the memory of a very large object
@@ -119,8 +120,14 @@ class Frame:
             parts.append(slice(first, min(max(math.floor(stop + 1e-6) + 1, first + 1), extent)))
         return parts[0], parts[1]
 
-    def read(self, plane: ImagePlane) -> tuple[torch.Tensor, torch.Tensor]:
+    def read(self, plane: ImagePlane, *, quiet: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
         """Read the crop.
+
+        Parameters
+        ----------
+        plane : ImagePlane
+        quiet : bool
+            Whether strong noise is averaged away, see `napari_dextr.noise`.
 
         Returns
         -------
@@ -134,9 +141,11 @@ class Frame:
         matrix = self.inverse.copy()
         matrix[:, 2] -= block.origin
         matrix /= np.asarray(block.spacing)[:, None]
-        source = torch.from_numpy(block.pixels).permute(2, 0, 1)
-        pixels = resample(source, matrix, (self.size, self.size))
-        return pixels, self.covers_image()
+        source, matrix = shrunk(torch.from_numpy(block.pixels).permute(2, 0, 1), matrix)
+        if quiet:
+            # Before anything is magnified: neighbours have noise of their own only here.
+            source = torch.from_numpy(quieten(source.numpy()))
+        return resample(source, matrix, (self.size, self.size), antialias=False), self.covers_image()
 
     def covers_image(self) -> torch.Tensor:
         """``(S, S)`` bool tensor: where the canvas lies on the image."""
@@ -202,19 +211,25 @@ def resample(source: torch.Tensor, matrix: Matrix, shape: tuple[int, int], *, an
     """
     matrix = np.array(matrix, np.float64)
     if antialias:
-        shrink = np.linalg.norm(matrix[:, :2], axis=1)
-        blocks = [max(1, min(int(s + 0.25), extent)) for s, extent in zip(shrink, source.shape[1:], strict=True)]
-        if max(blocks) > 1:
-            source = F.avg_pool2d(source[None], blocks, ceil_mode=True, count_include_pad=False)[0]
-            factor = np.asarray(blocks, np.float64)
-            matrix[:, 2] = (matrix[:, 2] + 0.5) / factor - 0.5
-            matrix[:, :2] /= factor[:, None]
+        source, matrix = shrunk(source, matrix)
     rows, cols = _coordinates(matrix, shape)
     height, width = source.shape[1:]
     grid = torch.stack([(2 * cols + 1) / width - 1, (2 * rows + 1) / height - 1], dim=-1)
     return F.grid_sample(source[None], grid[None].float(), mode="bilinear", padding_mode="border", align_corners=False)[
         0
     ]
+
+
+def shrunk(source: torch.Tensor, matrix: Matrix) -> tuple[torch.Tensor, Matrix]:
+    """A source averaged over blocks, as far as the target of ``matrix`` (see `resample`) is coarser; and its matrix."""
+    shrink = np.linalg.norm(matrix[:, :2], axis=1)
+    blocks = [max(1, min(int(s + 0.25), extent)) for s, extent in zip(shrink, source.shape[1:], strict=True)]
+    if max(blocks) == 1:
+        return source, matrix
+    factor = np.asarray(blocks, np.float64)
+    smaller = F.avg_pool2d(source[None], blocks, ceil_mode=True, count_include_pad=False)[0]
+    linear = matrix[:, :2] / factor[:, None]
+    return smaller, np.column_stack([linear, (matrix[:, 2] + 0.5) / factor - 0.5])
 
 
 def _coordinates(matrix: Matrix, shape: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -33,7 +33,7 @@ class HousePipeline:
         )
         inputs = []
         for frame in frames:
-            pixels, inside = frame.read(plane)
+            pixels, inside = frame.read(plane, quiet=True)
             inputs.append(torch.cat([normalise(pixels[None], inside[None]), encode(prompt, frame)[None]], dim=1))
         return torch.cat(inputs), frames
 

@@ -79,7 +79,7 @@ def cut(plane: ImagePlane, mask: Any, ignore: Any | None, side: int, region: Reg
     if not mask.any():
         raise DataError("The mask is empty, so there is nothing to cut out.")
     frame = _frame(tight, side, plane.shape)
-    pixels, inside = frame.read(plane)
+    pixels, inside = frame.read(plane, quiet=True)
     flags = torch.where(_seen(frame, tight, mask, plane.shape), OBJECT, 0)
     border = _border(frame)
     seen = _grown(frame.region, border, plane.shape)
