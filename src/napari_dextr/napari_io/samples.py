@@ -19,7 +19,9 @@ NUCLEI = 6
 """How many images of nuclei there are."""
 
 _FOLDER = Path(__file__).parent / "sample_images"
-_BLUR, _GRAIN = 3.0, 15.0  # pixels; grey levels of 255: what makes of the nuclei a kind that no model here has seen
+# What makes of the nuclei a kind that no model here has seen: out of focus by so many pixels, behind fibres that lie so
+# many pixels apart and shade by so large a share, with so many grey levels of noise.
+_BLUR, _APART, _SHADE, _GRAIN = 2.0, 8.0, 0.4, 6.0
 _OFFSET, _PHOTONS = 100, 4.0  # counts of a camera in the dark; photons for each grey level of the image
 
 
@@ -77,7 +79,7 @@ def nuclei_labels() -> list[LayerData]:
 
 
 def nuclei_dark() -> list[LayerData]:
-    """The six images of nuclei inverted, blurred and grainy, and their labels: a domain to fine-tune for.
+    """The six images of nuclei inverted, as if seen through a bundle of fibres, and their labels: to fine-tune for.
 
     The embedded model was trained on the images as they are, so that they cannot show what fine-tuning does.
     """
@@ -86,6 +88,7 @@ def nuclei_dark() -> list[LayerData]:
     clear = _nuclei().astype(np.float32)
     clear *= 200 / clear.max(axis=(1, 2), keepdims=True)
     dark = 235 - ndimage.gaussian_filter(clear, (0, _BLUR, _BLUR))
+    dark *= 1 + _SHADE * _fibres(dark.shape[1:])
     dark += np.random.default_rng(0).normal(0, _GRAIN, dark.shape)
     return [(np.clip(dark, 0, 255).astype(np.uint8), {"name": "Dark nuclei"}, "image"), _labels()]
 
@@ -115,6 +118,15 @@ def _nuclei() -> npt.NDArray[np.uint8]:
     """``(6, 256, 256)``; the files hold the same grey in three channels."""
     files = [_FOLDER / f"nuclei_{number}.jpg" for number in range(1, NUCLEI + 1)]
     return np.stack([np.asarray(read_image(file))[..., 0] for file in files])
+
+
+def _fibres(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """A honeycomb between -0.5 in its walls and 1 in the middle of its cells: three waves that meet at 60 degrees."""
+    rows, cols = np.indices(shape)
+    waves = [
+        np.cos(2 * np.pi / _APART * (rows * np.sin(turn) + cols * np.cos(turn))) for turn in np.pi / 3 * np.arange(3)
+    ]
+    return np.mean(waves, axis=0)
 
 
 def _labels() -> LayerData:
