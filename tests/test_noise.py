@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from napari_dextr import load_model
 from napari_dextr.frame import Frame
@@ -73,6 +76,15 @@ def test_the_width_grows_with_the_noise_and_stays_small_beside_the_crop():
 def test_brightness_and_contrast_do_not_matter():
     crop = noisy(scene(), 30)
     assert averaging_width(0.2 * crop + 100) == pytest.approx(averaging_width(crop), rel=1e-3)
+
+
+def test_noise_that_was_stored_as_jpeg_is_noticed():
+    crop = noisy(scene(200, 200)[[0, 0, 0]], 25).clip(0, 255)
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(crop.transpose(1, 2, 0)).astype(np.uint8)).save(file, "JPEG", quality=15)
+    stored = np.asarray(Image.open(file)).transpose(2, 0, 1).astype(np.float32)
+    assert noise_level(stored) < 0.7 * noise_level(crop)  # JPEG keeps little of the finest detail
+    assert averaging_width(stored) > 0.65 * averaging_width(crop)
 
 
 def test_the_mean_stays_and_the_given_crop_too():

@@ -23,6 +23,7 @@ _WIDEST = 0.1  # deviation of the averaging, as a share of the crop's shorter si
 _NARROWEST = 0.3  # pixels; a narrower average gives each neighbour less than half a percent
 _FAINTEST = 2.0  # grey levels; a crop that shows less than this shows nothing
 _MEDIAN_OF_NORMAL = 0.67449  # of the absolute values, in deviations
+_WORTH_HALVING = 16  # pixels of a side; half of less shows hardly anything but edges
 _REACH = 3.0  # deviations that an average reaches to
 _SAMPLED = 64  # rows and columns at which noise is measured, at least, where there are so many
 
@@ -78,19 +79,36 @@ def averaging_width(pixels: Channels) -> float:
     float
         Standard deviation of a Gaussian, in pixels; 0 where nothing needs to be done.
     """
+    smaller = min(pixels.shape[-2:])
+    width = _width(pixels)
+    if smaller >= _WORTH_HALVING:  # JPEG takes noise from the finest pixels only, and so does enlarging
+        width = max(width, 2 * _width(_halved(pixels)))
+    width = min(width, _WIDEST * smaller)
+    return width if width >= _NARROWEST else 0.0
+
+
+def _width(pixels: Channels) -> float:
     noise = noise_level(pixels)
     if noise == 0:
         return 0.0
     variance = float(np.mean([channel.var() - noise_level(channel[None]) ** 2 for channel in pixels]))
     shown = math.sqrt(max(variance, _FAINTEST**2))
     # White noise that a Gaussian of deviation s averages keeps 1 / (2 s sqrt(pi)) of its own deviation.
-    width = noise / (LOUDEST * shown * 2 * math.sqrt(math.pi))
-    width = min(width, _WIDEST * min(pixels.shape[-2:]))
-    return width if width >= _NARROWEST else 0.0
+    return noise / (LOUDEST * shown * 2 * math.sqrt(math.pi))
+
+
+def _halved(pixels: Channels) -> Channels:
+    """The mean of each two by two pixels."""
+    height, width = (extent // 2 * 2 for extent in pixels.shape[-2:])
+    even, odd = (pixels[:, row:height:2, :width] for row in (0, 1))
+    rows = even + odd
+    return (rows[:, :, 0::2] + rows[:, :, 1::2]) / 4
 
 
 def quieten(pixels: Channels) -> Channels:
     """A crop in which noise is no louder than `LOUDEST`: averaged with a Gaussian where it is, else itself.
+
+    The noise may be as fine as the pixels or twice as coarse.
 
     Parameters
     ----------
