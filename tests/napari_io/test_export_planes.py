@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,8 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
-from napari_dextr.errors import DataError
 from napari_dextr.napari_io.export_images import Pictures
-from napari_dextr.napari_io.export_planes import image_labels, joined_classes, keep_numbers
+from napari_dextr.napari_io.export_planes import image_labels, join_classes, keep_numbers
 from napari_dextr.napari_io.export_source import label_source
 from napari_dextr.napari_io.object_table import record, store
 from napari_dextr.objects import ObjectClass
@@ -66,13 +66,41 @@ def test_new_names_of_classes_reach_the_layer(tmp_path: Path, annotate: Annotate
     assert list(labels.features["class"]) == ["debris", "cell", "cell"]
 
 
-def test_classes_of_several_layers() -> None:
-    assert [entry.name for entry in joined_classes([])] == ["object"]
-    layers = [Labels(np.zeros((4, 4), int), name=name) for name in "ab"]
-    store(layers[0], {}, [ObjectClass(2, "egg", "#123456")])
-    store(layers[1], {}, [ObjectClass(1, "mite", "#123456"), ObjectClass(2, "egg", "#123456")])
-    sources = [label_source(layer, None) for layer in layers]
-    assert [(entry.id, entry.name) for entry in joined_classes(sources)] == [(1, "mite"), (2, "egg")]
-    store(layers[1], {}, [ObjectClass(2, "larva", "#123456")])
-    with pytest.raises(DataError, match="Class 2 is 'egg' in one Labels layer and 'larva' in 'b'"):
-        joined_classes([label_source(layer, None) for layer in layers])
+def with_classes(name: str, *classes: tuple[int, str]) -> Any:
+    layer = Labels(np.zeros((4, 4), int), name=name)
+    store(layer, {}, [ObjectClass(number, title, "#123456") for number, title in classes])
+    return label_source(layer, None)
+
+
+@pytest.mark.parametrize(
+    ("layers", "joined", "numbers"),
+    [
+        ([], {1: "object"}, []),
+        ([[(2, "egg")], [(1, "mite"), (2, "egg")]], {1: "mite", 2: "egg"}, [{2: 2}, {1: 1, 2: 2}]),
+        ([[(1, "egg")], [(5, "egg")]], {1: "egg"}, [{1: 1}, {5: 1}]),
+        ([[(1, "egg"), (2, "mite")], [(1, "mite"), (2, "egg")]], {1: "egg", 2: "mite"}, [{1: 1, 2: 2}, {1: 2, 2: 1}]),
+        ([[(1, "egg")], [(1, "mite"), (2, "larva")]], {1: "egg", 2: "larva", 3: "mite"}, [{1: 1}, {1: 3, 2: 2}]),
+        ([[(1, "egg")], [(3, "egg"), (4, "egg")]], {1: "egg", 4: "egg"}, [{1: 1}, {3: 1, 4: 4}]),  # two, as in the file
+        ([[(4, "egg")], [(3, "egg"), (4, "egg")]], {3: "egg", 4: "egg"}, [{4: 4}, {3: 3, 4: 4}]),
+    ],
+)
+def test_classes_of_one_name_are_one(
+    layers: list[list[tuple[int, str]]], joined: dict[int, str], numbers: list[dict[int, int]]
+) -> None:
+    sources, classes = join_classes([with_classes(str(place), *items) for place, items in enumerate(layers)])
+    assert {entry.id: entry.name for entry in classes} == joined
+    assert [entry.id for entry in classes] == sorted(joined)
+    assert [dict(source.numbers) for source in sources] == numbers
+
+
+def test_objects_follow_their_class_to_its_number(tmp_path: Path, annotate: Annotate) -> None:
+    _, image, labels = annotate()
+    (_, source), classes = join_classes([with_classes("other", (1, "debris")), label_source(labels, image)])
+    assert [(entry.id, entry.name) for entry in classes] == [(1, "debris"), (3, "nucleus")]
+    planes = list(image_labels([source], Pictures(tmp_path / "a.json")))
+    assert {label: planes[0].facts[label].class_id for label in (3, 7)} == {3: 1, 7: 3}
+    assert [source.class_of(label) for label in (3, 7, 100)] == [1, 3, None]
+    keep_numbers(source, Pictures(tmp_path / "a.json"), {}, [replace(classes[0], name="dirt"), classes[1]])
+    facts, own = record(labels)
+    assert [(entry.id, entry.name) for entry in own] == [(1, "nucleus"), (2, "dirt")]
+    assert {label: facts[label].class_id for label in facts} == {3: 2, 7: 1, 9: 1}

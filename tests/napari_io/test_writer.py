@@ -197,11 +197,65 @@ def test_without_labels_there_is_nothing_to_save(tmp_path: Path) -> None:
 
 def test_what_cannot_be_exported_is_said(tmp_path: Path) -> None:
     viewer = ViewerModel()
-    for number, name in ((1, "cell"), (1, "nucleus")):
-        layer = viewer.add_labels(np.ones((8, 8), np.uint8), name=name)
-        store(layer, {1: ObjectFacts(class_id=number)}, [ObjectClass(number, name, "#123456")])
-    with pytest.raises(OutputError, match="Class 1 is 'cell' in one Labels layer"):  # no ValueError: napari swallows it
+    layer = viewer.add_labels(np.ones((8, 8), np.uint8))
+    store(layer, {1: ObjectFacts(class_id=1)}, [ObjectClass(number, "cell", "#123456") for number in (1, 2)])
+    with pytest.raises(
+        OutputError, match="Two classes have the name 'cell'; give"
+    ):  # no ValueError: napari swallows it
         saved(viewer, tmp_path / "a.json")
+
+
+def named(path: Path) -> dict[str, list[str]]:
+    """Names of the categories of a file, and of that of each object."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    names = {entry["id"]: entry["name"] for entry in document["categories"]}
+    assert len(names) == len(document["categories"])
+    return {
+        "all": sorted(names.values()),
+        "objects": [names[entry["category_id"]] for entry in document["annotations"]],
+    }
+
+
+def test_classes_of_one_name_become_one_category(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    category = {"id": 7, "name": "cell", "supercategory": "alive", "skeleton": []}
+    outline = [[2, 2, 6, 2, 6, 6, 2, 6]]
+    document = {
+        "images": [{"id": 1, "file_name": "cells.png", "height": 30, "width": 40}],
+        "categories": [category, {"id": 1, "name": "debris"}],
+        "annotations": [
+            {"id": 5, "image_id": 1, "category_id": 7, "segmentation": outline, "area": 16, "bbox": [2, 2, 4, 4]}
+        ],
+    }
+    path.write_text(json.dumps(document), encoding="utf-8")
+    PluginManager.instance().discover()
+    viewer = ViewerModel()
+    viewer.open(str(path), plugin="napari-dextr")
+    data = np.zeros((30, 40), np.uint8)
+    data[20:25, 2:9], data[20:25, 20:29] = 1, 2
+    drawn = viewer.add_labels(data, name="drawn here")
+    facts = {1: ObjectFacts(class_id=1), 2: ObjectFacts(class_id=2)}
+    store(drawn, facts, [ObjectClass(1, "cell", "#123456"), ObjectClass(2, "mite", "#123456")])
+    for target in (path, tmp_path / "new" / "b.json"):
+        target.parent.mkdir(exist_ok=True)
+        saved(viewer, target)
+        assert named(target) == {"all": ["cell", "debris", "mite"], "objects": ["cell", "cell", "mite"]}
+    merged = json.loads(path.read_text(encoding="utf-8"))
+    assert merged["categories"][0] == category
+    assert [entry["id"] for entry in merged["categories"]] == [7, 1, 2]
+    assert merged["annotations"][0] == document["annotations"][0]
+    before = path.read_bytes()
+    saved(viewer, path)  # nothing is new
+    assert path.read_bytes() == before
+    again = ViewerModel()
+    again.open(str(path), plugin="napari-dextr")
+    saved(again, path)
+    assert named(path) == named(tmp_path / "new" / "b.json")
+    assert {entry["id"]: entry["category_id"] for entry in json.loads(path.read_text())["annotations"]} == {
+        5: 7,
+        6: 7,
+        7: 2,
+    }
 
 
 def test_through_napari(tmp_path: Path, annotate: Annotate) -> None:

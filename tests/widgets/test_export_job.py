@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
@@ -47,12 +48,38 @@ def test_counting(job: ExportJob, pair: Any, qtbot: Any) -> None:
 
 
 def test_what_cannot_be_counted_is_said(job: ExportJob, qtbot: Any) -> None:
-    one, other = (Labels(np.zeros((4, 4), int), name=name) for name in "ab")
-    store(one, {}, [ObjectClass(1, "egg", "#e69f00")])
-    store(other, {}, [ObjectClass(1, "mite", "#e69f00")])
+    gone: list[bool] = []
+
+    def read(block: np.ndarray) -> np.ndarray:
+        if gone:
+            raise OSError("the disk has gone")
+        return block
+
+    labels = Labels(da.zeros((4, 4), dtype=int).map_blocks(read, dtype=int, meta=np.zeros((0, 0), int)))
+    gone.append(True)
     with qtbot.waitSignal(job.stopped_counting) as caught:
-        job.count([(one, None), (other, None)])
-    assert "Class 1" in caught.args[0]
+        job.count([(labels, None)])
+    assert "the disk has gone" in caught.args[0]
+
+
+def test_classes_of_one_name_are_one_whatever_their_numbers(
+    job: ExportJob, pair: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    other = Labels(np.zeros((3, 20, 20), np.uint16), name="other")
+    other.data[1, 2:8, 2:8] = 1
+    store(other, {1: ObjectFacts(class_id=1, plane=(1,))}, [ObjectClass(1, "mite", "#e69f00")])
+    pairs = [pair, (other, pair[1])]
+    with qtbot.waitSignal(job.counted) as caught:
+        job.count(pairs)
+    assert caught.args[0].classes == {"egg": 1, "mite": 2}
+    with qtbot.waitSignal(job.done) as caught:
+        job.export(ExportPlan(pairs=pairs, path=tmp_path / "a.json", names={2: "tick"}))
+    assert caught.args[0].report.by_class == {"egg": 1, "tick": 2}
+    document = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert [(entry["id"], entry["name"]) for entry in document["categories"]] == [(1, "egg"), (2, "tick")]
+    assert [entry["category_id"] for entry in document["annotations"]] == [1, 2, 2]
+    assert [(entry.id, entry.name) for entry in record(other)[1]] == [(1, "tick")]
+    assert record(other)[0][1].class_id == 1
 
 
 def test_export_with_new_names_in_every_format(job: ExportJob, pair: Any, qtbot: Any, tmp_path: Path) -> None:

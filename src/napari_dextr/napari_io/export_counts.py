@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from ..objects import ObjectClass, ObjectFacts
+from ..objects import ObjectClass
 from .export_source import LabelSource
 
 TINY = 10
@@ -79,7 +79,7 @@ class Counts:
         self.objects += len(labels)
         names = {entry.id: entry.name for entry in classes}
         for label, area, count in zip(labels, areas, parts, strict=True):
-            name = _class_of(source.facts, label, names)
+            name = _class_of(source, label, names)
             if name is not None:
                 self.classes[name] += 1
             for kind, doubtful, reason in (
@@ -120,10 +120,9 @@ def objects_of(plane: npt.NDArray[Any]) -> tuple[list[int], list[int], list[int]
     return values.tolist(), areas.tolist(), parts.tolist()
 
 
-def _class_of(facts: Mapping[int, ObjectFacts], label: int, names: Mapping[int, str]) -> str | None:
+def _class_of(source: LabelSource, label: int, names: Mapping[int, str]) -> str | None:
     """Name of an object's class; None where it has none although there are several to choose from."""
-    known = facts.get(label)
-    number = None if known is None else known.class_id
+    number = source.class_of(label)
     if number is not None and number in names:
         return names[number]
     return next(iter(names.values())) if len(names) == 1 else None

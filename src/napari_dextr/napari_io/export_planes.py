@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ..coco import NAMESPACE, ImageLabels
 from ..coco.categories import at_least_one
-from ..errors import DataError
 from ..objects import ObjectClass
 from .export_images import Pictures
 from .export_source import LabelSource
@@ -66,24 +66,38 @@ def image_labels(
     tell((total, total))
 
 
-def joined_classes(sources: Sequence[LabelSource]) -> list[ObjectClass]:
-    """Classes of all layers, in the order of their numbers; one class "object" where they have none.
+def join_classes(sources: Sequence[LabelSource]) -> tuple[list[LabelSource], list[ObjectClass]]:
+    """One list of classes for all layers: those of one name are one, with the number that came first.
 
-    Raises
-    ------
-    DataError
-        Where two layers give one number to different classes.
+    Two classes of one name in the same layer stay two, as the file has them that it was opened from.
+
+    Returns
+    -------
+    sources : list of LabelSource
+        The same, knowing what their classes are called now.
+    classes : list of ObjectClass
+        In the order of their numbers; one class "object" where no layer has any.
     """
     classes: dict[int, ObjectClass] = {}
+    joined = []
+    spare = max((entry.id for source in sources for entry in source.classes), default=0) + 1
     for source in sources:
+        numbers = {entry.id: entry.id for entry in source.classes if _name_in(classes, entry.id) == entry.name}
         for entry in source.classes:
-            known = classes.setdefault(entry.id, entry)
-            if known.name != entry.name:
-                raise DataError(
-                    f"Class {entry.id} is '{known.name}' in one Labels layer and '{entry.name}' in "
-                    f"'{source.name}'; rename one, or export the layers to files of their own."
-                )
-    return at_least_one([classes[number] for number in sorted(classes)])
+            if entry.id in numbers:
+                continue
+            taken = set(numbers.values())
+            same = [number for number in classes if number not in taken and classes[number].name == entry.name]
+            if same:
+                number = same[0]
+            elif entry.id in classes:
+                number, spare = spare, spare + 1
+            else:
+                number = entry.id
+            classes.setdefault(number, replace(entry, id=number))
+            numbers[entry.id] = number
+        joined.append(replace(source, numbers=numbers))
+    return joined, at_least_one([classes[number] for number in sorted(classes)])
 
 
 def keep_numbers(
@@ -97,13 +111,13 @@ def keep_numbers(
     Parameters
     ----------
     source : LabelSource
-        What was exported.
+        What was exported, as `join_classes` returned it.
     pictures : Pictures
         That named its planes.
     ids : mapping of (file name, layer) to mapping of label to number
         What the writer returned. Planes that were not written keep what they had: other formats have no numbers.
     classes : sequence of ObjectClass
-        As they were written, with new names.
+        As they were written, with new names; the layer's own get theirs.
     """
     entries = pictures.entries(source)
     metadata = source.layer.metadata.setdefault(KEY, {})
@@ -113,6 +127,13 @@ def keep_numbers(
         written = ids.get((name, source.name))
         numbers[name] = pictures.ids(source, tuple(entry["index"])) if written is None else dict(written)
     metadata["coco"] = {**source.coco, "file": str(pictures.file), "images": entries, "ids": numbers}
-    if source.classes and list(classes) != list(source.classes):
+    names = {entry.id: entry.name for entry in classes}
+    written = {entry.id: names.get(source.numbers.get(entry.id, entry.id), entry.name) for entry in source.classes}
+    own = [replace(entry, name=written[entry.id]) for entry in source.classes]
+    if own != list(source.classes):
         facts, _ = record(source.layer)
-        store(source.layer, facts, classes)
+        store(source.layer, facts, own)
+
+
+def _name_in(classes: Mapping[int, ObjectClass], number: int) -> str | None:
+    return classes[number].name if number in classes else None

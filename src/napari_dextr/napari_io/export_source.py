@@ -83,6 +83,8 @@ class LabelSource:
         What an earlier import or export left: ``file``, ``ids``, ``crowds``, ``images``.
     place : mapping
         Scale, translation and units, for reading the layer back.
+    numbers : mapping of int to int
+        What the export calls a class of the layer, where other layers make it another number.
     """
 
     layer: Any
@@ -94,6 +96,7 @@ class LabelSource:
     axes: str
     coco: Mapping[str, Any]
     place: Mapping[str, Any]
+    numbers: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def extents(self) -> tuple[int, ...]:
@@ -143,25 +146,35 @@ class LabelSource:
         return {tuple(entry["index"]): (entry["height"], entry["width"]) for entry in self.coco.get("images", ())}
 
     def facts_on(self, index: tuple[int, ...]) -> Mapping[int, ObjectFacts]:
-        """Facts of the objects of a plane. Marks stay on the plane they were made on; the class holds everywhere."""
-        return _PlaneFacts(self.facts, index)
+        """Facts of the objects of a plane, their classes as the export calls them.
+
+        Marks stay on the plane they were made on; the class holds everywhere.
+        """
+        return _PlaneFacts(self, index)
+
+    def class_of(self, label: int) -> int | None:
+        """What the export calls the class of an object; None where it has none."""
+        facts = self.facts.get(label)
+        return None if facts is None or facts.class_id is None else self.numbers.get(facts.class_id, facts.class_id)
 
 
 class _PlaneFacts(Mapping[int, ObjectFacts]):
     """What is known of the objects of one plane, worked out for those that are asked for: a layer may have many."""
 
-    def __init__(self, facts: Mapping[int, ObjectFacts], index: tuple[int, ...]) -> None:
-        self._facts, self._index = facts, index
+    def __init__(self, source: LabelSource, index: tuple[int, ...]) -> None:
+        self._source, self._index = source, index
 
     def __getitem__(self, label: int) -> ObjectFacts:
-        facts = self._facts[label]
+        facts, class_id = self._source.facts[label], self._source.class_of(label)
+        if class_id != facts.class_id:
+            facts = replace(facts, class_id=class_id)
         return facts if facts.plane in ((), self._index) else replace(facts, marks=(), box=None, plane=self._index)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._facts)
+        return iter(self._source.facts)
 
     def __len__(self) -> int:
-        return len(self._facts)
+        return len(self._source.facts)
 
 
 def label_source(labels: Labels, image: Image | None) -> LabelSource:

@@ -13,7 +13,7 @@ from ..coco import export_coco
 from ..errors import DextrError, OutputError
 from ..session.unsaved import moment
 from .export_images import Pictures
-from .export_planes import image_labels, joined_classes, keep_numbers
+from .export_planes import image_labels, join_classes, keep_numbers
 from .export_source import LabelSource, file_of, image_of, label_source
 from .placement import plain
 from .saved_layers import tell_saved
@@ -49,16 +49,17 @@ def _write(target: Path, layer_data: list[FullLayerData]) -> list[str]:
     if not labels:
         raise OutputError("There is no Labels layer among the layers to save; COCO files hold the objects of labels.")
     images = [layer for layer in layers if isinstance(layer, Image)]
-    sources = [_as_shown(label_source(layer, image_of(layer, [*images, layer]))) for layer in labels]
+    taken = [_as_shown(label_source(layer, image_of(layer, [*images, layer]))) for layer in labels]
+    sources, classes = join_classes(taken)
     pictures = Pictures(target)
     try:
-        report = export_coco(target, image_labels(sources, pictures), joined_classes(sources))
+        report = export_coco(target, image_labels(sources, pictures), classes)
     except BaseException:
         pictures.discard()
         raise
     for source in sources:
         if "file" not in source.coco or pictures.knows(source):  # a copy elsewhere: numbers of the first file stay
-            keep_numbers(source, pictures, report.ids, source.classes)
+            keep_numbers(source, pictures, report.ids, classes)
     tell_saved((source.layer for source in sources), began)
     planes = {source.key(index) for source in sources for index in source.indices()}
     left = len(planes) - len({file_name for file_name, _ in report.ids})

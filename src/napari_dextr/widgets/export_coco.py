@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QGroupBox, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from ..errors import DextrError
 from ..napari_io.export_counts import Counts
-from ..napari_io.export_planes import joined_classes
+from ..napari_io.export_planes import join_classes
 from ..napari_io.export_source import label_source
 from ..napari_io.navigation import show_object
 from ..napari_io.viewer_events import LayerEvents
@@ -125,11 +124,8 @@ class ExportCocoWidget(ScrollDock):
             self.job.count(pairs)
 
     def _show_classes(self) -> None:
-        try:
-            sources = [label_source(labels, None) for labels, _ in self.pairs.pairs()]
-            self.classes.show_classes(joined_classes(sources) if sources else [])
-        except DextrError as error:
-            self.message.say(str(error), "error")
+        sources, classes = join_classes([label_source(labels, None) for labels, _ in self.pairs.pairs()])
+        self.classes.show_classes(classes if sources else [])
 
     def _on_counted(self, counts: Counts, complete: bool) -> None:
         self._counts = counts

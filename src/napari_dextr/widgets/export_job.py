@@ -15,7 +15,7 @@ from qtpy.QtCore import QObject, Signal
 from ..errors import DextrError
 from ..napari_io.export_counts import Counts
 from ..napari_io.export_images import Pictures
-from ..napari_io.export_planes import image_labels, joined_classes, keep_numbers
+from ..napari_io.export_planes import image_labels, join_classes, keep_numbers
 from ..napari_io.export_source import LabelSource, label_source
 from ..napari_io.saved_layers import tell_saved
 from ..objects import ObjectClass
@@ -156,28 +156,20 @@ class ExportJob(QObject):
 
     def count(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         """Count the objects of some layers; supersedes a count that is under way."""
-        try:
-            sources = [label_source(labels, image) for labels, image in pairs]
-            classes = joined_classes(sources)
-        except DextrError as error:
-            self._counting.stop()
-            self.stopped_counting.emit(str(error))
-            return
+        sources, classes = join_classes([label_source(labels, image) for labels, image in pairs])
         self._began = time.monotonic()
         self._counting.start(lambda tell: _count(sources, classes, tell))
 
     def export(self, plan: ExportPlan) -> None:
         """Write the files; `done`, `failed` or `cancelled` follows."""
-        try:
-            if plan.path is None:
-                raise DextrError("Choose a file to write to first.")
-            if not plan.path.parent.is_dir():
-                raise DextrError(f"The folder '{plan.path.parent}' does not exist; make it, or choose another.")
-            sources = [label_source(labels, image) for labels, image in plan.pairs]
-            classes = [replace(entry, name=plan.names.get(entry.id, entry.name)) for entry in joined_classes(sources)]
-        except DextrError as error:
-            self.failed.emit(str(error))
+        if plan.path is None:
+            self.failed.emit("Choose a file to write to first.")
             return
+        if not plan.path.parent.is_dir():
+            self.failed.emit(f"The folder '{plan.path.parent}' does not exist; make it, or choose another.")
+            return
+        sources, joined = join_classes([label_source(labels, image) for labels, image in plan.pairs])
+        classes = [replace(entry, name=plan.names.get(entry.id, entry.name)) for entry in joined]
         self._sources, self._classes, self._taken = sources, classes, moment()
         self._writing.start(lambda tell: _export(plan, sources, classes, tell), sum(each.planes for each in sources))
 
