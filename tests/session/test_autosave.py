@@ -237,18 +237,63 @@ def test_the_journal_tells_what_is_saved_also_after_it_was_rewritten(session: Se
 
 
 def test_label_images_that_go_with_the_session_stay_in_its_journal(session: Session, tmp_path: Path) -> None:
-    for removed in (False, True):
-        journal = Journal(tmp_path, session)
-        session.bind("layer", SparseLabels(np.uint16))
-        accept(session)
-        session.forget_target("layer")
-        assert recover(journal.path).targets == []  # a crash must not bring back what somebody has removed
-        if removed:
-            journal.settle()
-        journal.close()
-        assert [found.objects for found in recoverable(tmp_path)] == ([] if removed else [1])
-        journal.close(keep=False)
-        assert list(tmp_path.iterdir()) == []
+    journal = Journal(tmp_path, session)
+    accept(session)
+    session.forget_target("layer")
+    assert recover(journal.path).targets == []  # a crash must not bring back what somebody has removed
+    journal.close()
+    assert [(found.objects, found.removed) for found in recoverable(tmp_path)] == [(1, False)]
+    journal.close(keep=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_unsaved_of_removed_label_images_has_a_journal_of_its_own(session: Session, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, session)
+    accept(session)
+    session.bind("other", SparseLabels(np.uint16))
+    accept(session, 40)
+    journal.save("other", moment())
+    accept(session, 80)
+    session.add_point("extreme", (1.0, 1.0))  # of an object that is not accepted yet
+    session.bind("saved", SparseLabels(np.uint16))
+    session.forget_target("other")
+    kept = journal.settle()
+    assert kept is not None
+    assert recoverable(tmp_path) == []
+    kept.release()
+    (found,) = recoverable(tmp_path)
+    assert (found.objects, found.saved, found.ended, found.removed) == (2, 1, True, True)
+    removed = recover(found.path)
+    assert [(target.name, target.saved) for target in removed.targets] == [("other", {1})]
+    assert removed.drafts == []
+    assert removed.damaged == 0
+    going_on = recover(journal.path)
+    assert [target.name for target in going_on.targets] == ["layer"]
+    assert len(going_on.drafts) == 1
+    session.forget_target("saved")
+    assert journal.settle() is None
+    journal.close()
+    assert sorted(found.removed for found in recoverable(tmp_path)) == [False, True]
+
+
+def test_what_cannot_have_a_journal_of_its_own_stays(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*paths: Path) -> None:
+        paths[1].write_text("{")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    monkeypatch.setattr("napari_dextr.session.autosave._LARGE", 10)
+    journal = Journal(tmp_path, session)
+    accept(session)
+    session.forget_target("layer")
+    assert journal.settle() is None
+    session.bind("another", SparseLabels(np.uint16))
+    accept(session, 40)  # as large as it is by now it would be rewritten, without what went
+    journal.close()
+    assert [found.objects for found in recoverable(tmp_path)] == [2]
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_closing_where_nothing_can_be_written(

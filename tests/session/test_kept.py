@@ -28,12 +28,12 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def keep(path: Path, **options: tuple[int, ...]) -> Kept:
+def keep(path: Path, *last: dict[str, object]) -> Kept:
     lock = FileLock(lock_path(path))
     assert lock.acquire()
     changed = {1: moment(), 2: moment()}
     rests = {0: Rest(dict(changed), {1, 2}), 1: Rest({1: moment()}, {1}), 2: Rest()}
-    return Kept(path, lock, rests, **options)
+    return Kept(path, lock, rests, last)
 
 
 def test_it_is_offered_once_it_is_released(path: Path) -> None:
@@ -70,7 +70,7 @@ def test_what_another_journal_has_leaves_it(path: Path) -> None:
 def test_label_images_that_went_with_the_session_come_back(path: Path) -> None:
     with path.open("ab") as file:
         file.write(as_line({"gone": 0}) + as_line({"gone": 1}))
-    keep(path, back=(0, 2)).release()
+    keep(path, {"back": [0, 2]}).release()
     assert [target.name for target in recover(path).targets] == ["a"]
 
 

@@ -210,12 +210,48 @@ def test_what_was_closed_unsaved_is_offered_recovered_and_unsaved_still(
         again.leave()
 
 
-def test_a_layer_that_was_removed_before_the_end_does_not_come_back(
+def test_a_layer_that_was_removed_unsaved_is_offered_at_once_and_later(
     qtbot: Any, make: Callable[..., Rig], tmp_path: Path
 ) -> None:
     rig = annotated(qtbot, make)
+    before = rig.do.target.layer.data.copy()
+    rig.viewer.layers.remove("DEXTR labels")
+    qtbot.waitUntil(lambda: bool(rig.safety.found))
+    assert offer(qtbot, rig.safety.found).startswith("Labels were removed on ")
+    assert offer(qtbot, rig.safety.found).endswith(", with 1 object that was not exported.")
+    assert rig.safety.text == "Autosave: on"
+    rig.leave()
+    again = make()
+    qtbot.waitUntil(lambda: bool(again.safety.found))
+    again.open()
+    again.safety.recover()
+    np.testing.assert_array_equal(again.do.target.layer.data, before)
+    assert not again.safety.found
+    assert again.safety.text == "Autosave: on (1 object not exported yet)"
+
+
+def test_a_layer_that_was_removed_comes_back_beside_the_next_one(qtbot: Any, make: Callable[..., Rig]) -> None:
+    rig = annotated(qtbot, make)
+    before = rig.do.target.layer.data.copy()
+    rig.viewer.layers.remove("DEXTR labels")
+    rig.annotate(qtbot, 2)
+    second = rig.do.target.layer
+    qtbot.waitUntil(lambda: bool(rig.safety.found))
+    rig.safety.recover()
+    np.testing.assert_array_equal(rig.do.target.layer.data, before)
+    assert rig.do.target.layer is not second
+    assert not second.data[1].any()
+    assert rig.safety.text == "Autosave: on (2 objects not exported yet)"
+
+
+def test_a_layer_without_anything_unsaved_goes_silently(
+    qtbot: Any, make: Callable[..., Rig], tmp_path: Path, save: Callable[[Rig], None]
+) -> None:
+    rig = annotated(qtbot, make)
+    save(rig)
     rig.viewer.layers.remove("DEXTR labels")
     qtbot.wait(1)
+    assert len(journals(tmp_path)) == 1
     rig.leave()
     assert not journals(tmp_path)
 
@@ -558,7 +594,9 @@ def test_what_was_annotated_before_recovering_stays_by_itself(qtbot: Any, make: 
     np.testing.assert_array_equal(again.do.target.layer.data, before)
 
 
-def test_a_layer_that_was_deleted_to_start_over_does_not_come_back(qtbot: Any, make: Callable[..., Rig]) -> None:
+def test_a_layer_that_was_deleted_to_start_over_does_not_come_back_with_the_next(
+    qtbot: Any, make: Callable[..., Rig]
+) -> None:
     rig = annotated(qtbot, make)
     rig.viewer.layers.remove("DEXTR labels")
     rig.annotate(qtbot)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Hashable, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -66,7 +67,7 @@ class Journal:
         self, folder: str | os.PathLike[str], session: Session, describe: Callable[[Hashable], Any] = str
     ) -> None:
         started = datetime.now(timezone.utc)
-        self.path = Path(folder) / f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}{SUFFIX}"
+        self.path = _new_path(Path(folder), started)
         self.problem: str | None = None
         self.unsaved = Unsaved(session)
         self._session = session
@@ -118,7 +119,8 @@ class Journal:
             with contextlib.suppress(OSError):
                 file.close()
         rests = {number: self.unsaved.rests[key] for key, number in self.numbers.items() if key in self.unsaved.rests}
-        kept = Kept(self.path, self._lock, {**rests, **self._gone}, back=self._gone)
+        back = [{"back": sorted(self._gone)}] if self._gone else []
+        kept = Kept(self.path, self._lock, {**rests, **self._gone}, back)
         return kept if kept.rests else None
 
     @property
@@ -126,12 +128,23 @@ class Journal:
         """The number that stands for each label image in this journal."""
         return {key: number for (what, key), number in self._names.items() if what == "target"}
 
-    def settle(self) -> None:
-        """Note that label images that went were removed by somebody.
+    def settle(self) -> Kept | None:
+        """Note that label images that went were removed by somebody: they are no longer part of this session.
 
         One that goes just before the end is still in what `leave` leaves: a program that closes removes its layers.
+
+        Returns
+        -------
+        Kept or None
+            A journal of their own, if they held something that no file has.
         """
+        lost = {number: rest for number, rest in self._gone.items() if rest}
+        try:
+            kept = self._split(lost) if lost else None
+        except (OSError, DextrError):
+            return None  # they stay in this journal, and come back with it
         self._gone.clear()
+        return kept
 
     def save(self, target: Hashable, began: int) -> None:
         """Note that a file has what a label image held at a `napari_dextr.session.unsaved.moment`."""
@@ -182,10 +195,27 @@ class Journal:
             line = self._line_of(change)
             if line:
                 self._append([*self._new_names(), line])
-            if self._file.tell() > max(_LARGE, 4 * self._kept):
+            if not self._gone and self._file.tell() > max(_LARGE, 4 * self._kept):
                 self._shorten()
         except Exception as error:  # whatever it is: what the person has just done must not fail by it
             self._give_up(error)
+
+    def _split(self, lost: dict[int, Rest]) -> Kept:
+        """A copy of this journal in which there is nothing but label images that went."""
+        path = _new_path(self.path.parent, datetime.now(timezone.utc))
+        lock = FileLock(lock_path(path))
+        lock.acquire()
+        try:
+            shutil.copyfile(self.path, path)
+        except OSError:
+            lock.release()
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            raise
+        places = [number for (what, _), number in self._names.items() if what == "place"]
+        others: list[dict[str, Any]] = [{"gone": number} for number in self.numbers.values()]
+        others.append({"drafts": [{"place": number} for number in places]})  # they are still marked in this session
+        return Kept(path, lock, lost, [*others, {"back": sorted(lost), "removed": True}])
 
     def _shorten(self) -> None:
         try:
@@ -347,6 +377,10 @@ class Journal:
         if file is not None:
             with contextlib.suppress(OSError):
                 file.close()
+
+
+def _new_path(folder: Path, started: datetime) -> Path:
+    return folder / f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}{SUFFIX}"
 
 
 def lock_path(journal: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ class Kept:
         Of the journal, held by the session that has ended.
     rests : mapping of int to Rest
         What is not saved, by the number that stands for a label image in the journal.
-    back : iterable of int
-        Label images that went together with the session.
+    last : sequence of JSON
+        Lines that end the journal.
 
     Attributes
     ----------
@@ -36,12 +36,13 @@ class Kept:
         True entries only.
     """
 
-    def __init__(self, path: Path, lock: FileLock, rests: Mapping[int, Rest], back: Iterable[int] = ()) -> None:
+    def __init__(
+        self, path: Path, lock: FileLock, rests: Mapping[int, Rest], last: Sequence[dict[str, Any]] = ()
+    ) -> None:
         self.path = path
         self.rests = {number: rest for number, rest in rests.items() if rest}
         self._lock = lock
-        gone = sorted(back)
-        self._note([{"back": gone}] if gone else [])
+        self._note(last)
 
     def save(self, number: int, began: int) -> None:
         """Note that a file has what a label image held at a `napari_dextr.session.unsaved.moment`."""
@@ -65,7 +66,7 @@ class Kept:
         """Let the journal be offered for recovery."""
         self._lock.release()
 
-    def _note(self, lines: list[dict[str, Any]]) -> None:
+    def _note(self, lines: Sequence[dict[str, Any]]) -> None:
         end: dict[str, Any] = {"end": True}
         if self.rests:
             end["left"] = sum(len(rest.objects) for rest in self.rests.values())

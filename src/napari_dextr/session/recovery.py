@@ -48,6 +48,8 @@ class Found:
         Those of them that are in a file that was saved or exported, as they are.
     ended : bool
         Whether the session ended in good order; else it died.
+    removed : bool
+        Whether it holds layers that were removed while the session went on.
     """
 
     path: Path
@@ -56,6 +58,7 @@ class Found:
     objects: int
     saved: int = 0
     ended: bool = False
+    removed: bool = False
 
 
 @dataclass
@@ -160,6 +163,8 @@ class Recovered:
         Whether the session ended in good order.
     left : int or None
         How many accepted objects were in no file then; None where nothing was left to save.
+    removed : bool
+        Whether it holds layers that were removed while the session went on.
     """
 
     started: datetime
@@ -168,6 +173,7 @@ class Recovered:
     damaged: int
     ended: bool
     left: int | None = None
+    removed: bool = False
 
     @property
     def objects(self) -> int:
@@ -196,7 +202,7 @@ def recoverable(folder: str | os.PathLike[str]) -> list[Found]:
                 wanted, saved = True, sum(len(target.saved & target._objects.keys()) for target in journal.targets)
             if wanted and (count or journal.drafts or any(target.places for target in journal.targets)):
                 changed = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
-                found.append(Found(path, journal.started, changed, count, saved, journal.ended))
+                found.append(Found(path, journal.started, changed, count, saved, journal.ended, journal.removed))
     return sorted(found, key=lambda item: item.changed, reverse=True)
 
 
@@ -263,7 +269,7 @@ def recover(path: str | os.PathLike[str]) -> Recovered:
     except ValueError:
         started = datetime.fromtimestamp(0, timezone.utc)
     targets, drafts = list(reader.targets.values()), list(reader.drafts())
-    return Recovered(started, targets, drafts, damaged, reader.ended, reader.left)
+    return Recovered(started, targets, drafts, damaged, reader.ended, reader.left, reader.removed)
 
 
 class _Reader:
@@ -273,6 +279,7 @@ class _Reader:
         self.targets: dict[int, RecoveredTarget] = {}
         self.ended = False
         self.left: int | None = None
+        self.removed = False
         self._gone: dict[int, RecoveredTarget] = {}
         self._places: dict[int, Any] = {}
         self._drafts: dict[int, tuple[ObjectFacts, int | None]] = {}
@@ -288,9 +295,10 @@ class _Reader:
             number = _number(line["gone"])
             if number in self.targets:
                 self._gone[number] = self.targets.pop(number)
-        for number in line.get("back", ()):  # it was not removed: all ended together
+        for number in line.get("back", ()):  # all ended together, or this is a journal of what was removed
             if _number(number) in self._gone:
                 self.targets[number] = self._gone.pop(number)
+        self.removed |= line.get("removed") is True
         for item in line.get("pixels", ()):
             self._paint(item)
         for item in line.get("objects", ()):

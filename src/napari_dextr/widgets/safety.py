@@ -60,7 +60,7 @@ class Safety(QObject):
             listen(self._on_saved)
             do.changed.connect(self._take_over)
             do.session.watch(self._begin)
-            threading.Thread(target=self._look, name="napari-dextr recovery", daemon=True).start()
+            self._look_around()
 
     @property
     def text(self) -> str:
@@ -223,12 +223,24 @@ class Safety(QObject):
     def _on_change(self, change: Change) -> None:
         if change.gone is not None and self.journal is not None:
             # napari removes all layers when it quits, and closes the window before it does anything else.
-            QTimer.singleShot(0, self.journal.settle)
+            QTimer.singleShot(0, self._settle)
+
+    def _settle(self) -> None:
+        """Layers that have gone were removed by somebody: offer what no file has of them."""
+        if self._closed or self.journal is None:
+            return
+        kept = self.journal.settle()
+        if kept is not None:
+            kept.release()
+            self._look_around()
 
     def _on_saved(self, layer: Any, began: int) -> None:
         if self.journal is not None and layer in self._do.session.targets:
             self.journal.save(layer, began)
             self.changed.emit()
+
+    def _look_around(self) -> None:
+        threading.Thread(target=self._look, name="napari-dextr recovery", daemon=True).start()
 
     def _look(self) -> None:
         """In a thread: journals can be long."""
@@ -246,7 +258,7 @@ class Safety(QObject):
             self._closed = True
 
     def _on_looked(self, found: list[Found]) -> None:
-        self.found = found
+        self.found = [item for item in found if item.path.exists()]  # it may have been recovered in the meantime
         self.changed.emit()
 
 
@@ -286,7 +298,8 @@ def _sentence(found: Found) -> str:
     if found.ended:
         were = "was" if left == 1 else "were"
         what = f"{number_of(left, 'object')} that {were} not exported" if left else "changes that were not exported"
-        return f"Annotate was closed on {when}, with {what}."
+        end = "Labels were removed" if found.removed else "Annotate was closed"
+        return f"{end} on {when}, with {what}."
     done = "while an object was marked here"
     if found.objects:
         done = f"with {number_of(found.objects, 'object')} annotated {'here' if left else 'and exported here'}"
