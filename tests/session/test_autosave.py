@@ -115,6 +115,24 @@ def test_a_session_that_is_killed_loses_nothing_accepted(tmp_path: Path) -> None
         assert (image.read("plane 3", (slice(top, top + 20), slice(0, 21))) == item.label).all()
 
 
+def test_a_label_image_keeps_the_name_that_it_had_at_last(session: Session, tmp_path: Path) -> None:
+    names = {"layer": "DEXTR labels"}
+    journal = Journal(tmp_path, session, lambda key: names.get(key, str(key)))
+    journal.rename("layer")  # nothing is known of it yet
+    accept(session)
+    names["layer"] = "cells, first look"
+    journal.rename("layer")
+    accept(session, 40)
+    saved = recover(journal.path)
+    assert [(target.name, target.count) for target in saved.targets] == [("cells, first look", 2)]
+    assert saved.damaged == 0
+    names["layer"] = object()  # no JSON
+    journal.rename("layer")
+    assert "not saved automatically any more" in (journal.problem or "")
+    journal.rename("layer")
+    journal.close()
+
+
 def test_every_target_keeps_its_classes(session: Session, tmp_path: Path) -> None:
     journal = Journal(tmp_path, session)
     session.add_class("cell")

@@ -158,6 +158,18 @@ def test_what_comes_from_a_journal_is_unsaved(session: Session, unsaved: Unsaved
     assert unsaved
 
 
+def test_what_comes_from_a_journal_and_is_in_a_file_is_saved(session: Session) -> None:
+    items = [AnnotatedObject(label, None, (slice(0, 10), slice(0, 10)), ObjectFacts()) for label in (4, 5)]
+    session.adopt(items, safe=False)
+    unsaved = Unsaved(session)  # for which both are new
+    unsaved.recovered("layer", {5, 6})
+    rest = unsaved.rests["layer"]
+    assert (rest.objects, rest.clean) == ({4}, {5})
+    save(unsaved)
+    assert not unsaved
+    assert rest.clean == {4, 5}
+
+
 def test_what_an_earlier_session_left_is_taken_over(session: Session, unsaved: Unsaved) -> None:
     session.adopt([AnnotatedObject(4, None, (slice(0, 10), slice(0, 10)), ObjectFacts())])
     rest = Rest({4: moment(), 5: moment(), 6: moment()}, {4, 5}, {6}, filed={6, 8})

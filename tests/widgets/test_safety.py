@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ from napari_dextr.session.autosave import Journal
 from napari_dextr.session.recovery import Found, recover, recoverable
 from napari_dextr.widgets.controller import AnnotateController
 from napari_dextr.widgets.export_job import ExportJob, ExportPlan
-from napari_dextr.widgets.safety import RecoveryPanel, Safety
+from napari_dextr.widgets.recovery_panel import RecoveryPanel
+from napari_dextr.widgets.safety import Safety
 
 POINTS = [(5.0, 12.0), (14.0, 4.0), (24.0, 13.0), (13.0, 22.0)]
 
@@ -347,19 +347,6 @@ def test_what_the_next_widget_cannot_go_on_with_stays(
     assert [found.objects for found in recoverable(tmp_path / "sessions")] == [1]
 
 
-def test_several_are_offered_one_after_the_other(qtbot: Any) -> None:
-    now = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
-    found = [Found(Path(str(n)), now, now - timedelta(days=n), 37, 12 * (n % 2), n < 2) for n in range(4)]
-    texts = [offer(qtbot, found[n:]) for n in range(4)]
-    assert [text.partition(", with ")[2] for text in texts] == [
-        "37 objects that were not exported. There are 3 other sessions too.",
-        "25 objects that were not exported. There are 2 other sessions too.",
-        "37 objects annotated here. There is 1 other session too.",
-        "37 objects annotated here, 12 of them exported.",
-    ]
-    assert [text.split(" on ")[0] for text in texts] == ["Annotate was closed"] * 2 + ["napari ended unexpectedly"] * 2
-
-
 def test_a_session_whose_image_is_not_open_does_not_bar_the_way_to_another(
     qtbot: Any, make: Callable[..., Rig]
 ) -> None:
@@ -383,16 +370,6 @@ def test_a_session_whose_image_is_not_open_does_not_bar_the_way_to_another(
     assert panel.another.isHidden()
     panel.show_found(again.safety.found * 2)
     assert not panel.another.isHidden()
-
-
-def test_the_offer_is_true_of_few_and_of_all(qtbot: Any) -> None:
-    now = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
-    for objects, saved, ended, text in [
-        (1, 0, True, "1 object that was not exported."),
-        (3, 3, True, "changes that were not exported."),
-        (3, 3, False, "3 objects annotated and exported here."),
-    ]:
-        assert offer(qtbot, [Found(Path("a"), now, now, objects, saved, ended)]).endswith(f", with {text}")
 
 
 def test_what_cannot_be_thrown_away_is_said(
@@ -492,14 +469,6 @@ def test_napari_ends_in_another_process(
     assert recoverable(tmp_path / "sessions") == []
 
 
-def test_a_crash_before_the_first_object_is_told_without_counting_to_nought(qtbot: Any) -> None:
-    panel = RecoveryPanel()
-    qtbot.addWidget(panel)
-    now = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
-    panel.show_found([Found(Path("a"), now, now, objects=0)])
-    assert panel.text.text().endswith(", while an object was marked here.")
-
-
 def test_switched_off_it_writes_nothing(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
     rig = make(on=False)
     rig.open()
@@ -536,6 +505,27 @@ def test_what_a_crash_ended_is_offered_and_recovered(qtbot: Any, make: Callable[
     assert again.do.session.reopened == 1
     panel.show_found(again.safety.found)
     assert panel.isHidden()
+
+
+def test_a_recovered_layer_has_its_name_and_what_was_exported_stays_exported(
+    qtbot: Any, make: Callable[..., Rig], tmp_path: Path
+) -> None:
+    rig = annotated(qtbot, make)
+    export(qtbot, tmp_path / "a.json", rig.do.target.layer)
+    rig.annotate(qtbot, 2)
+    rig.do.target.layer.name = "nuclei, first look"
+    rig.crash()
+    for _ in range(2):  # it ends in good order after that, and is offered once more
+        again = make()
+        qtbot.waitUntil(lambda again=again: bool(again.safety.found))
+        again.open()
+        again.safety.recover()
+        assert again.do.target.layer.name == "nuclei, first look"
+        assert again.safety.text == "Autosave: on (1 object not exported yet)"
+        assert again.do.session.target is again.do.target.layer
+        again.leave()
+        (found,) = recoverable(tmp_path / "sessions")
+        assert (found.objects, found.saved) == (2, 1)
 
 
 def test_what_was_recovered_but_cannot_be_saved_is_offered_still(

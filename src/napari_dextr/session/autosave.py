@@ -157,6 +157,14 @@ class Journal:
         except Exception as error:  # as in `_on_change`
             self._give_up(error)
 
+    def rename(self, target: Hashable) -> None:
+        """Note that a label image is described in other words now."""
+        if ("target", target) in self._names:
+            try:
+                self._append([{"renamed": self._names["target", target], "target": self._describe(target)}])
+            except Exception as error:  # as in `_on_change`
+                self._give_up(error)
+
     def rewrite(self) -> None:
         """Write the session as it is now, instead of everything that led to it.
 

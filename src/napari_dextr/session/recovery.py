@@ -289,6 +289,8 @@ class _Reader:
         if "target" in line and "name" in line:
             number = _number(line["name"])
             self.targets[number] = RecoveredTarget(line["target"], list(self._classes), number, _places=self._places)
+        if "renamed" in line and (renamed := self.targets.get(_number(line["renamed"]))) is not None:
+            renamed.name = line["target"]
         if "place" in line and "name" in line:
             self._places[_number(line["name"])] = line["place"]
         if "gone" in line:  # the layer was removed: what comes later is of another one, even if that has its name

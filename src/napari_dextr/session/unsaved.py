@@ -7,7 +7,7 @@ changed since that moment is not taken for saved.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -111,9 +111,21 @@ class Unsaved:
         self.rests.setdefault(key, Rest()).filed |= rest.filed
         self._mark(key, rest.changed)
 
-    def recovered(self, key: Hashable) -> None:
-        """Note that a whole label image comes from a journal, which goes away."""
-        self._mark(key, [0, *self._session.targets[key].objects])  # 0: pixels that belong to no object
+    def recovered(self, key: Hashable, saved: Collection[int] = ()) -> None:
+        """Note that a whole label image comes from a journal, which goes away.
+
+        Parameters
+        ----------
+        key : hashable
+        saved : collection of int
+            Labels of objects that a file has as they are.
+        """
+        rest, objects = self.rests.setdefault(key, Rest()), self._session.targets[key].objects
+        for label in objects.keys() & saved:  # of a journal that begins with this they may count as changed already
+            rest.filed.add(label)
+            rest.objects.discard(label)
+            rest.changed.pop(label, None)
+        self._mark(key, [0, *(objects.keys() - saved)])  # 0: pixels that belong to no object
 
     def _mark(self, key: Hashable, labels: Iterable[int]) -> None:
         target = self._session.targets.get(key)

@@ -21,7 +21,8 @@ from .mask_panel import MaskPanel
 from .model_box import ModelBox
 from .model_client import ModelLoader, load_segmenter
 from .panels import KindCombo, StatusPanel, make_button, make_check
-from .safety import RecoveryPanel, Safety, sessions_folder
+from .recovery_panel import RecoveryPanel
+from .safety import Safety, sessions_folder
 from .target_copy import CopyPanel, TargetCopy
 
 if TYPE_CHECKING:

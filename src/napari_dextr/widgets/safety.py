@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
-from qtpy.QtWidgets import QFrame, QGridLayout, QLabel
 
 from ..errors import DataError, DextrError, OutputError
 from ..files import reason_of
 from ..napari_io.parked_sessions import Parked, park, parked_with, release_closed
+from ..napari_io.placement import plain
 from ..napari_io.saved_layers import listen, stop_listening
 from ..napari_io.saved_session import describe, image_names, image_of, names_of, place_finder, place_named, restore
+from ..napari_io.viewer_events import LayerEvents
 from ..places import data_folder
 from ..session.autosave import Journal
 from ..session.recovery import Found, Recovered, RecoveredTarget, dismiss, recover, recoverable, tidy
 from ..words import number_of
-from .panels import make_button
 
 if TYPE_CHECKING:
     from ..session.history import Change
@@ -55,10 +55,13 @@ class Safety(QObject):
         self._restored: dict[tuple[Path, int], Any] = {}  # layers, by the journal and the number of the target in it
         self._refused: set[tuple[Path, int]] = set()  # what could not be taken over, by the same
         self._looked.connect(self._on_looked)
+        self._named: list[Any] = []
+        self._names = LayerEvents(renamed=self._on_renamed, edited=self._on_renamed, edits=())
         if on:
             release_closed()
             listen(self._on_saved)
             do.changed.connect(self._take_over)
+            do.changed.connect(self._follow_names)
             do.session.watch(self._begin)
             self._look_around()
 
@@ -132,6 +135,8 @@ class Safety(QObject):
             return
         stop_listening(self._on_saved)
         self._do.changed.disconnect(self._take_over)
+        self._do.changed.disconnect(self._follow_names)
+        self._names.release()
         self._do.session.unwatch(self._on_change)
         if self.journal is None:
             self._do.session.unwatch(self._begin)
@@ -181,7 +186,7 @@ class Safety(QObject):
         do.session.adopt(target.objects(place_of), safe=False)  # where they lie, the journal says better than the marks
         for pixels in target.pixels(place_of):
             do.session.targets[layer].keep_loose(*pixels)
-        self._begun().unsaved.recovered(layer)
+        self._begun().unsaved.recovered(layer, target.saved)
         return layer
 
     def _take_over(self) -> None:
@@ -234,6 +239,16 @@ class Safety(QObject):
             kept.release()
             self._look_around()
 
+    def _follow_names(self) -> None:
+        targets = list(self._do.session.targets)
+        if targets != self._named:
+            self._named = targets
+            self._names.follow(targets)
+
+    def _on_renamed(self, event: Any) -> None:
+        if self.journal is not None:
+            self.journal.rename(plain(event.source))
+
     def _on_saved(self, layer: Any, began: int) -> None:
         if self.journal is not None and layer in self._do.session.targets:
             self.journal.save(layer, began)
@@ -260,48 +275,3 @@ class Safety(QObject):
     def _on_looked(self, found: list[Found]) -> None:
         self.found = [item for item in found if item.path.exists()]  # it may have been recovered in the meantime
         self.changed.emit()
-
-
-class RecoveryPanel(QFrame):
-    """The offer to recover a session; hidden while there is nothing to offer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFrameShape(QFrame.Shape.StyledPanel)
-        self.text = QLabel()
-        self.text.setWordWrap(True)
-        self.recover = make_button("Recover", "Write the objects into a Labels layer, and bring back the points")
-        self.forget = make_button("Throw away", "Remove the saved session for good")
-        self.another = make_button("Another session", "Offer the next session; this one stays on offer")
-        grid = QGridLayout(self)
-        grid.addWidget(self.text, 0, 0, 1, 2)
-        grid.addWidget(self.recover, 1, 0)
-        grid.addWidget(self.forget, 1, 1)
-        grid.addWidget(self.another, 2, 0, 1, 2)
-        self.hide()
-
-    def show_found(self, found: list[Found]) -> None:
-        """Show the first session of those that were found, and how many others there are."""
-        self.setVisible(bool(found))
-        self.another.setVisible(len(found) > 1)
-        if found:
-            others = len(found) - 1
-            more = (
-                f" There {'is' if others == 1 else 'are'} {number_of(others, 'other session')} too." if others else ""
-            )
-            self.text.setText(f"{_sentence(found[0])}{more}")
-
-
-def _sentence(found: Found) -> str:
-    when = found.changed.astimezone().strftime("%d %B, %H:%M")
-    left = found.objects - found.saved
-    if found.ended:
-        were = "was" if left == 1 else "were"
-        what = f"{number_of(left, 'object')} that {were} not exported" if left else "changes that were not exported"
-        end = "Labels were removed" if found.removed else "Annotate was closed"
-        return f"{end} on {when}, with {what}."
-    done = "while an object was marked here"
-    if found.objects:
-        done = f"with {number_of(found.objects, 'object')} annotated {'here' if left else 'and exported here'}"
-    exported = f", {found.saved:,} of them exported" if found.saved and left else ""
-    return f"napari ended unexpectedly on {when}, {done}{exported}."
