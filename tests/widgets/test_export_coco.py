@@ -64,6 +64,7 @@ def test_from_labels_to_a_file(qtbot: Any, made: tuple[ViewerModel, ExportCocoWi
     qtbot.waitUntil(lambda: not widget.job.busy)
     assert widget.message.kind in {"done", "warning"}
     assert "2 objects are on 1 image in" in widget.message.text.text()
+    assert str(tmp_path / "a.json") in widget.message.toolTip()
     assert widget.button.text() == "Export"
     assert not widget.bar.isVisible()
     assert widget.form.existing.isEnabled()

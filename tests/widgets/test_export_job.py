@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
+from napari_dextr.coco import ImageLabels, export_coco
+from napari_dextr.coco.validation import CocoReport
+from napari_dextr.napari_io.export_images import Pictures
 from napari_dextr.napari_io.object_table import record, store
 from napari_dextr.napari_io.saved_layers import listen, stop_listening
 from napari_dextr.objects import ObjectClass, ObjectFacts
 from napari_dextr.session.unsaved import moment
-from napari_dextr.widgets.export_job import ExportJob, ExportPlan
+from napari_dextr.widgets.export_job import ExportJob, ExportPlan, Outcome
 
 
 @pytest.fixture
@@ -227,3 +230,27 @@ def test_cancelling_takes_back_the_pictures_of_the_run(
     with qtbot.waitSignal(job.cancelled):
         job.export(ExportPlan(pairs=[pair], path=tmp_path / "a.json", formats=formats))
     assert [file.name for file in tmp_path.iterdir()] == ["theirs.png"]
+
+
+@pytest.mark.parametrize(
+    ("found", "end", "lines"),
+    [
+        (0, "is sound.", []),
+        (1, "Please look at: Problem 0.", ["Problem 0."]),
+        (3, "Please look at: Problem 0. (and 2 more; the tooltip lists them)", [f"Problem {n}." for n in range(3)]),
+        (
+            1300,
+            "(and 1,299 more; the tooltip lists them)",
+            [*(f"Problem {n}." for n in range(25)), "… and 1,275 more."],
+        ),
+    ],
+)
+def test_all_problems_can_be_looked_up(tmp_path: Path, found: int, end: str, lines: list[str]) -> None:
+    path = tmp_path / "a.json"
+    report = export_coco(path, [ImageLabels("a.png", np.eye(4, dtype=int))])
+    check = CocoReport(path)
+    for number in range(found):
+        check.add(f"Problem {number}.")
+    outcome = Outcome(path, Pictures(path), report, check)
+    assert outcome.sentence()[0].endswith(end)
+    assert outcome.details == [str(path), *lines]

@@ -90,3 +90,12 @@ def test_messages_have_a_kind(qtbot: Any) -> None:
     assert panel.text.font().bold()
     panel.say("Ready.")
     assert (panel.kind, panel.text.text(), panel.text.font().bold()) == ("hint", "Ready.", False)
+
+
+def test_what_there_is_to_know_besides_is_in_the_tooltip(qtbot: Any) -> None:
+    panel = MessagePanel()
+    qtbot.addWidget(panel)
+    panel.say("Look.", "warning", ["a < b", "c"])
+    assert panel.toolTip() == "<p>a &lt; b</p><p>c</p>"
+    panel.say("Ready.")
+    assert panel.toolTip() == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
@@ -210,14 +211,13 @@ class ExportCocoWidget(ScrollDock):
 
     def _on_done(self, outcome: Outcome) -> None:
         self.form.existing.setEnabled(True)
-        self._on_end(*outcome.sentence())
+        self._on_end(*outcome.sentence(), more=outcome.details)
 
-    def _on_end(self, sentence: str, kind: str) -> None:
+    def _on_end(self, sentence: str, kind: str, more: Sequence[str] = ()) -> None:
         self.bar.setVisible(False)
         self.button.setText("Export")
         self._show_state()
-        self.message.say(sentence, kind)
-        self.message.setToolTip("" if self.form.path is None else str(self.form.path))
+        self.message.say(sentence, kind, more)
 
     # -- the end --------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _SNAPSHOT = 0.2  # seconds between two intermediate counts
+_LINES = 25  # of a tooltip: more do not fit on a screen
 _QUICK = 1.0  # seconds; counting that takes longer is not repeated by itself after every change
 
 
@@ -88,9 +89,24 @@ class Outcome:
     report: Any
     check: Any
 
+    @property
+    def details(self) -> list[str]:
+        """Where the file is, and all that is to be looked at in it; of very much the first lines."""
+        shown = self._problems[:_LINES]
+        left = self._found - len(shown)
+        return [str(self.path), *shown, *([f"… and {left:,} more."] if left else [])]
+
+    @property
+    def _problems(self) -> list[str]:
+        return [*self.report.problems, *(() if self.check is None else self.check.problems)]
+
+    @property
+    def _found(self) -> int:
+        """How many they are; of very many, not all are told in words."""
+        return len(self.report.problems) + (0 if self.check is None else self.check.found)
+
     def sentence(self) -> tuple[str, str]:
         """What the user reads of it, and ``"done"`` or ``"warning"``."""
-        wrong = [*self.report.problems, *(() if self.check is None else self.check.problems)]
         written, kept, removed = len(self.pictures.written), self.report.kept, self.report.removed
         images = f"{number_of(written, 'image')} written. " if written else ""
         left = f"{kept:,} {'entry' if kept == 1 else 'entries'} of others left alone. " if kept else ""
@@ -98,10 +114,9 @@ class Outcome:
         objects, planes = number_of(self.report.objects, "object"), number_of(self.report.images, "image")
         are = "is" if self.report.objects == 1 else "are"
         text = f"{objects} {are} on {planes} in '{self.path.name}'. {images}{left}{gone}"
-        if wrong:
-            return f"{text}Please look at: {wrong[0]}" + (
-                f" (and {len(wrong) - 1} more)" if wrong[1:] else ""
-            ), "warning"
+        if self._problems:
+            more = f" (and {self._found - 1:,} more; the tooltip lists them)" if self._found > 1 else ""
+            return f"{text}Please look at: {self._problems[0]}{more}", "warning"
         return f"{text}The file was read again and is sound." if self.check is not None else text.rstrip(), "done"
 
 

@@ -9,8 +9,6 @@ from typing import Any
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
     QFrame,
     QGridLayout,
     QHeaderView,
@@ -29,6 +27,7 @@ from ..napari_io.placement import plain
 from ..napari_io.planes import layer_shape
 from ..objects import ObjectClass
 from ..words import number_of
+from .elided import ElidedCheckBox, ElidedCombo
 
 _MARKS = {"hint": "", "busy": "", "done": "✓ ", "warning": "⚠ ", "error": "⚠ "}
 _ROWS = 5  # of the class table before it scrolls
@@ -50,7 +49,7 @@ class LayerPairs(QWidget):
         super().__init__()
         self._viewer = viewer
         self._match = match
-        self._rows: list[tuple[Any, QCheckBox, QComboBox, list[Any]]] = []
+        self._rows: list[tuple[Any, ElidedCheckBox, ElidedCombo, list[Any]]] = []
         self._off: list[Any] = []  # unticked by the user
         self._chosen: list[tuple[Any, Any]] = []  # images chosen by the user
         self._grid = QGridLayout(self)
@@ -80,10 +79,8 @@ class LayerPairs(QWidget):
 
     def _add(self, labels: Any, layers: Sequence[Any]) -> None:
         row = len(self._rows)
-        tick = QCheckBox(_elided(labels.name))
-        tick.setToolTip(labels.name)
+        tick = ElidedCheckBox(labels.name)
         tick.setChecked(not any(labels is other for other in self._off))
-        tick.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         fitting = [
             layer
             for layer in reversed(layers)
@@ -93,11 +90,7 @@ class LayerPairs(QWidget):
         if proposed is not None and not any(proposed is layer for layer in fitting):
             fitting.append(proposed)  # of another shape, but it lies there
         images = [*fitting, None]
-        box = QComboBox()
-        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        box.setMinimumContentsLength(6)
-        box.addItems([layer.name for layer in fitting] + ["no image"])
-        box.setToolTip("The image that these labels belong to")
+        box = ElidedCombo([*(layer.name for layer in fitting), "no image"], "The image that these labels belong to")
         image = next((image for layer, image in self._chosen if layer is labels), proposed)
         box.setCurrentIndex(next((number for number, layer in enumerate(images) if layer is image), len(images) - 1))
         tick.toggled.connect(lambda on: self._on_tick(labels, on))
@@ -200,17 +193,22 @@ class MessagePanel(QFrame):
         column = QVBoxLayout(self)
         column.addWidget(self.text)
 
-    def say(self, text: str, kind: str = "hint") -> None:
-        """Show a message of kind ``"hint"``, ``"busy"``, ``"done"``, ``"warning"`` or ``"error"``."""
+    def say(self, text: str, kind: str = "hint", more: Sequence[str] = ()) -> None:
+        """Show a message.
+
+        Parameters
+        ----------
+        text : str
+        kind : {"hint", "busy", "done", "warning", "error"}
+        more : sequence of str
+            What there is to know besides; in the tooltip, a line each.
+        """
         self.kind = kind
+        self.setToolTip("".join(f"<p>{escape(line)}</p>" for line in more))  # as rich text it wraps
         self.text.setText(_MARKS[kind] + text)
         font = self.text.font()
         font.setBold(kind == "error")
         self.text.setFont(font)
-
-
-def _elided(name: str) -> str:
-    return name if len(name) <= 40 else f"{name[:20]}…{name[-18:]}"
 
 
 def _hint(text: str) -> QLabel:
