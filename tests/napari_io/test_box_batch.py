@@ -13,7 +13,7 @@ from napari_dextr.errors import PromptError
 from napari_dextr.napari_io.box_batch import ACCEPTED, DELETED, FAILED, OPEN, BoxBatch
 from napari_dextr.napari_io.box_tasks import BoxTask, classes_for, take_boxes
 from napari_dextr.napari_io.object_table import given_highest, note_highest, record
-from napari_dextr.objects import ObjectClass
+from napari_dextr.objects import AnnotatedObject, ObjectClass
 from napari_dextr.postprocess import PostProcess
 from napari_dextr.segmenter import Segmentation
 
@@ -165,3 +165,40 @@ def test_labels_that_were_given_in_the_meantime_are_not_given_again(made: Made) 
     note_highest(target, 11)  # by somebody who annotates while the run goes on
     assert batch.add(tasks[1], answer(tasks[1])).label == 12
     assert given_highest(target) == 12
+
+
+def test_what_is_written_is_told_to_the_pixel(made: Made) -> None:
+    _, target, tasks, first = made
+    told: dict[int, AnnotatedObject] = {}
+    copy = target.data.copy()
+
+    def hear(pixels: list[Any], objects: dict[int, AnnotatedObject | None]) -> None:
+        for (image, plane), patch in pixels:
+            assert image is first.image
+            mask, labels = patch.values()
+            copy[plane.block(patch.region)].reshape(mask.shape)[mask] = labels
+        for label, item in objects.items():
+            if item is None:
+                del told[label]
+            else:
+                told[label] = item
+
+    batch = BoxBatch(first.image, target, first._pixels._dims, first._classes, 4, heard=hear)
+    rows = [batch.add(task, answer(task)) for task in tasks]
+    batch.settle()
+    assert sorted(told) == [5, 6, 7]
+    assert told[6].region == rows[1].region
+    assert told[6].place == (first.image, tasks[1].plane)
+    assert told[6].facts == record(target)[0][6]
+    np.testing.assert_array_equal(copy, target.data)
+    batch.accept(rows[0])
+    batch.delete(rows[1])
+    assert sorted(told) == [5, 7]
+    np.testing.assert_array_equal(copy, target.data)
+    batch.undo()
+    assert sorted(told) == [5, 6, 7]
+    copy[1, 3, 33] = target.data[1, 3, 33] = 99  # by somebody else
+    batch.undo()
+    batch.undo()
+    assert told == {}
+    np.testing.assert_array_equal(copy, target.data)

@@ -13,7 +13,15 @@ from napari.components import ViewerModel
 
 from napari_dextr.locks import FileLock
 from napari_dextr.napari_io import parked_sessions
-from napari_dextr.napari_io.parked_sessions import Parked, park, parked_with, release_closed
+from napari_dextr.napari_io.parked_sessions import (
+    Parked,
+    ask_for,
+    holding,
+    not_holding,
+    park,
+    parked_with,
+    release_closed,
+)
 from napari_dextr.napari_io.saved_layers import tell_saved
 from napari_dextr.session.kept import Kept
 from napari_dextr.session.unsaved import Rest, moment
@@ -93,6 +101,15 @@ class Thing:
     """A viewer or a layer that nobody but the test knows."""
 
     layers: tuple[object, ...] = ()
+
+
+def test_those_who_hold_something_are_asked_for_it() -> None:
+    asked: list[object] = []
+    holding(asked.append)
+    ask_for(["layer"])
+    not_holding(asked.append)
+    ask_for(["another"])
+    assert asked == [["layer"]]
 
 
 def test_it_keeps_nothing_alive(kept: Kept) -> None:

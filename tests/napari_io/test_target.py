@@ -12,11 +12,11 @@ from napari.layers import Image, Labels
 
 from napari_dextr.errors import OutputError
 from napari_dextr.napari_io.label_storage import UneditableError, finest
-from napari_dextr.napari_io.object_table import given_highest, note_highest
+from napari_dextr.napari_io.object_table import given_highest, note_highest, record, store
 from napari_dextr.napari_io.planes import current_plane, hidden_index
 from napari_dextr.napari_io.target import Target
 from napari_dextr.napari_io.workbench import Workbench
-from napari_dextr.objects import Mark, ObjectFacts
+from napari_dextr.objects import Mark, ObjectClass, ObjectFacts
 from napari_dextr.segmenter import Segmentation
 from napari_dextr.session import Session
 from napari_dextr.session.labelling import AcceptPolicy
@@ -369,3 +369,13 @@ def test_labels_that_another_widget_gave_are_not_given_again(rig: Rig) -> None:
     rig.target.layer.selected_label = 30
     rig.target.layer.paint((30, 20), 30)
     assert given_highest(rig.target.layer) == 30
+
+
+def test_classes_that_somebody_else_adds_are_taken_over(rig: Rig) -> None:
+    rig.accept()
+    rig.session.add_class("mite")
+    layer = rig.target.layer
+    assert layer is not None
+    store(layer, record(layer)[0], [*rig.session.classes, ObjectClass(2, "egg", "#123456")])
+    rig.target.adopt()
+    assert [entry.name for entry in rig.session.classes] == ["mite", "egg"]

@@ -7,9 +7,11 @@ import pytest
 
 from napari_dextr.errors import OutputError
 from napari_dextr.objects import AnnotatedObject, ObjectClass, ObjectFacts
+from napari_dextr.session import Session
 from napari_dextr.session.binding import Binding
+from napari_dextr.session.history import Change, Written
 from napari_dextr.session.labelling import Stroke
-from napari_dextr.session.patches import SparseLabels
+from napari_dextr.session.patches import Patch, SparseLabels
 
 PIXEL = (slice(3, 4), slice(3, 4))
 HIT = np.ones((1, 1), bool)
@@ -76,6 +78,25 @@ def test_painting_the_pixels_of_an_object_changes_its_area(binding: Binding) -> 
     assert binding.area(1) == 1
     binding.undo()
     assert binding.area(1) == 0
+
+
+def test_what_others_write_is_told_and_is_no_step() -> None:
+    told: list[Change] = []
+    binding = Session()
+    binding.bind("layer", SparseLabels(np.uint8))
+    binding.watch(told.append)
+    patch = Patch.of(PIXEL, np.zeros((1, 1), np.uint8), np.full((1, 1), 7, np.uint8))
+    assert patch is not None
+    item = AnnotatedObject(7, "there", PIXEL, ObjectFacts())
+    binding.note_written("layer", [("there", patch)], {7: item})
+    assert binding.objects == {7: item}
+    assert binding.next_label() == 8
+    assert not binding.targets["layer"].only_adopted(item)
+    binding.note_written("layer", [], {7: None})
+    assert binding.objects == {}
+    assert not binding.can_undo
+    assert [change.objects for change in told] == [{"layer": {7}}] * 2
+    assert told[0].pixels == (Written("layer", "there", patch, True),)
 
 
 def test_forgetting_a_target_forgets_its_steps(binding: Binding) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,8 +19,17 @@ from napari_dextr.models.checkpoint import write_checkpoint
 from napari_dextr.models.own import models_folder
 from napari_dextr.models.spec import ModelSpec
 from napari_dextr.napari_io.box_batch import ACCEPTED, DELETED, OPEN
+from napari_dextr.napari_io.object_table import record
+from napari_dextr.napari_io.preferences import read_preferences
+from napari_dextr.napari_io.saved_layers import tell_saved
+from napari_dextr.session.autosave import SUFFIX
+from napari_dextr.session.patches import SparseLabels
+from napari_dextr.session.recovery import recover, recoverable
+from napari_dextr.session.unsaved import moment
+from napari_dextr.widgets.annotate import AnnotateWidget
 from napari_dextr.widgets.boxes_to_masks import BoxesToMasksWidget
 from napari_dextr.widgets.docks import tell_models_changed
+from napari_dextr.widgets.safety import sessions_folder
 
 CORNERS = [(9.5, 4.5), (9.5, 10.5), (20.5, 10.5), (20.5, 4.5)]
 
@@ -170,6 +181,159 @@ def test_the_object_is_opened_in_annotate(qtbot: Any, made: tuple[ViewerModel, B
     qtbot.keyClick(widget.table, Qt.Key.Key_R)
     assert widget.table.current is not None
     assert opened == [("stack", "DEXTR labels", widget.table.current.label)]
+
+
+def the_journal() -> Path:
+    (path,) = sessions_folder().glob(f"*{SUFFIX}")
+    return path
+
+
+def drawn(path: Path, shape: tuple[int, ...]) -> Any:
+    """The pixels of the only layer in a journal."""
+    (target,) = recover(path).targets
+    places = [tuple(item.place["index"][:1]) for item in target.objects(lambda place: place)]
+    assert len(set(places)) == 1
+    pixels = SparseLabels(np.uint16)
+    target.write(pixels, lambda _: 0)
+    whole = np.zeros(shape, np.uint16)
+    whole[places[0]] = pixels.read(0, (slice(0, shape[1]), slice(0, shape[2])))
+    return whole
+
+
+def test_what_was_found_is_kept_until_a_file_has_it(
+    qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget], many: Any
+) -> None:
+    viewer, widget = made
+    image = viewer.add_image(np.zeros((1, 60, 80), np.uint8), name="stack")
+    viewer.add_shapes([[(0, row, col + 15 * n) for row, col in CORNERS] for n in range(3)], shape_type="rectangle")
+    widget.images.layer = image
+    run(qtbot, widget)
+    target = viewer.layers["DEXTR labels"]
+    assert not recover(the_journal()).ended
+    np.testing.assert_array_equal(drawn(the_journal(), target.data.shape), target.data)
+    widget.delete.click()
+    assert recover(the_journal()).objects == 2
+    np.testing.assert_array_equal(drawn(the_journal(), target.data.shape), target.data)
+    widget.undo.click()
+    assert recover(the_journal()).objects == 3
+    widget.release()
+    assert recover(the_journal()).left == 3
+    assert recoverable(sessions_folder()) == []  # the layer is still there
+    tell_saved([target], moment())
+    assert not list(sessions_folder().iterdir())
+
+
+def test_what_a_crash_left_of_a_run_comes_back_in_annotate(
+    qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget], many: Any
+) -> None:
+    viewer, widget = made
+    fill(viewer)
+    run(qtbot, widget)
+    found = viewer.layers["DEXTR labels"].data.copy()
+    left = the_journal().read_bytes()
+    viewer.layers.clear()
+    the_journal().unlink()
+    (sessions_folder() / f"left{SUFFIX}").write_bytes(left)
+    viewer.add_image(np.zeros((4, 60, 80), np.uint8), name="stack")
+    annotate = AnnotateWidget(viewer, load=lambda *_: many)  # type: ignore[arg-type]
+    qtbot.addWidget(annotate)
+    qtbot.waitUntil(lambda: bool(annotate.safety.found))
+    annotate.recovery.recover.click()
+    np.testing.assert_array_equal(viewer.layers["DEXTR labels"].data, found)
+    assert annotate.safety.text == "Autosave: on (3 objects not exported yet)"
+    annotate.release()
+
+
+def test_annotate_counts_what_was_found_and_follows_the_review(
+    qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget], many: Any
+) -> None:
+    viewer, widget = made
+    fill(viewer)
+    annotate = AnnotateWidget(viewer, load=lambda *_: many)  # type: ignore[arg-type]
+    qtbot.addWidget(annotate)
+    window = SimpleNamespace(dock_widgets={"Annotate": annotate})
+    widget._viewer = SimpleNamespace(window=window, layers=viewer.layers)
+    run(qtbot, widget)
+    target = viewer.layers["DEXTR labels"]
+    target.data[0, 12, 10:79] = 1  # further than its box tells
+    assert "nothing to save" in annotate.safety.text
+    annotate.controller.set_target(target)
+    assert annotate.safety.text == "Autosave: on (3 objects not exported yet)"
+    assert the_journal() == annotate.safety.journal.path
+    row = widget.table.current
+    assert row is not None
+    widget.delete.click()
+    assert annotate.safety.text == "Autosave: on (2 objects not exported yet)"
+    assert row.label not in annotate.controller.session.objects
+    saved = recover(the_journal())
+    assert saved.objects == 2
+    labels = SparseLabels(np.uint16)
+    saved.targets[0].write(labels, lambda place: place["index"][0])
+    for plane in range(3):
+        shown = labels.read(plane, (slice(0, 60), slice(0, 80)))
+        np.testing.assert_array_equal(shown, target.data[plane])
+    widget.undo.click()
+    assert annotate.safety.text == "Autosave: on (3 objects not exported yet)"
+    assert row.label in annotate.controller.session.objects
+    tell_saved([target], moment())
+    assert annotate.safety.text == "Autosave: on"
+    annotate.release()
+
+
+def test_an_annotate_widget_that_is_at_the_layer_counts_at_the_end_of_the_run(
+    qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget], many: Any
+) -> None:
+    viewer, widget = made
+    shapes = fill(viewer)
+    shapes.features = {"class": np.array(["egg"] * 3, object)}
+    annotate = AnnotateWidget(viewer, load=lambda *_: many)  # type: ignore[arg-type]
+    qtbot.addWidget(annotate)
+    annotate.controller.set_target(viewer.add_labels(np.zeros((4, 60, 80), np.uint16), name="mine"))
+    widget._viewer = SimpleNamespace(layers=viewer.layers, window=SimpleNamespace(dock_widgets={"Annotate": annotate}))
+    widget.targets.layer = viewer.layers["mine"]
+    run(qtbot, widget)
+    assert annotate.safety.text == "Autosave: on (3 objects not exported yet)"
+    assert [entry.name for entry in annotate.controller.session.classes] == ["egg"]
+    annotate.release()
+
+
+def test_an_annotate_widget_that_is_elsewhere_gets_what_was_found_when_it_turns_to_the_layer(
+    qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget], many: Any
+) -> None:
+    viewer, widget = made
+    fill(viewer).features = {"class": np.array(["egg"] * 3, object)}
+    annotate = AnnotateWidget(viewer, load=lambda *_: many)  # type: ignore[arg-type]
+    qtbot.addWidget(annotate)
+    layers = [viewer.add_labels(np.zeros((4, 60, 80), np.uint16), name=name) for name in ("mine", "other")]
+    for layer in layers:
+        annotate.controller.set_target(layer)
+    widget._viewer = SimpleNamespace(layers=viewer.layers, window=SimpleNamespace(dock_widgets={"Annotate": annotate}))
+    widget.targets.layer = layers[0]
+    run(qtbot, widget)
+    widget.delete.click()
+    assert "nothing to save" in annotate.safety.text
+    assert recover(the_journal()).objects == 2
+    annotate.controller.set_target(layers[0])
+    assert annotate.safety.text == "Autosave: on (2 objects not exported yet)"
+    assert [entry.name for entry in record(layers[0])[1]] == ["egg"]
+    widget.undo.click()
+    assert annotate.safety.text == "Autosave: on (3 objects not exported yet)"
+    assert [entry.name for entry in record(layers[0])[1]] == ["egg"]
+    annotate.release()
+
+
+def test_without_autosave_nothing_is_kept(qtbot: Any, take: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    preferences = replace(read_preferences(), autosave=False)
+    monkeypatch.setattr("napari_dextr.widgets.boxes_to_masks.read_preferences", lambda: preferences)
+    viewer = ViewerModel()
+    widget = BoxesToMasksWidget(viewer, load=take)  # type: ignore[arg-type]
+    qtbot.addWidget(widget)
+    widget.show()
+    fill(viewer)
+    run(qtbot, widget)
+    assert len(widget.job.rows) == 3
+    assert not sessions_folder().exists()
+    widget.release()
 
 
 def test_fits_into_a_narrow_dock(qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget]) -> None:

@@ -7,7 +7,14 @@ from typing import Any
 
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QPushButton, QWidget
 
-from napari_dextr.widgets.docks import ScrollDock, come_forward, correct_in_annotate, tell_annotate, tell_models_changed
+from napari_dextr.widgets.docks import (
+    ScrollDock,
+    come_forward,
+    correct_in_annotate,
+    note_in_annotate,
+    tell_annotate,
+    tell_models_changed,
+)
 
 
 def test_an_open_annotate_widget_is_told_and_others_are_not() -> None:
@@ -18,6 +25,15 @@ def test_an_open_annotate_widget_is_told_and_others_are_not() -> None:
     tell_annotate(SimpleNamespace(window=window), None)
     tell_annotate(object(), "labels")
     assert heard == ["labels"]
+
+
+def test_an_annotate_widget_that_keeps_the_layer_hears_what_is_written_there() -> None:
+    heard: list[Any] = []
+    session = SimpleNamespace(targets={"labels": None}, note_written=lambda *written: heard.append(written))
+    docks = {"Annotate": SimpleNamespace(controller=SimpleNamespace(session=session)), "other": object()}
+    for target in ("labels", "others"):
+        note_in_annotate(SimpleNamespace(window=SimpleNamespace(dock_widgets=docks)), target, [], {3: None})
+    assert heard == [("labels", [], {3: None})]
 
 
 def test_every_dock_with_a_list_of_models_is_told() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DextrError, OutputError
-from ..objects import ObjectClass, ObjectFacts
+from ..objects import AnnotatedObject, ObjectClass, ObjectFacts
 from ..prompt import Region
 from ..session.labelling import AcceptPolicy
 from ..session.patches import Patch
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 OPEN, ACCEPTED, DELETED, FAILED = "to review", "accepted", "deleted", "failed"
 """States of a reviewed object."""
+
+Heard = Callable[[list[tuple[Any, Patch]], dict[int, AnnotatedObject | None]], None]
 
 
 @dataclass(eq=False)
@@ -82,8 +84,10 @@ class BoxBatch:
         Highest label in use.
     overwrite : bool
         Write over earlier objects; else only pixels without a label.
-    model : str, optional
-        Hash of the model's weights, for the record.
+    model_hash : str, optional
+        Of the model's weights, for the record.
+    heard : callable, optional
+        Called with what was just written, as `napari_dextr.session.Session.note_written` takes it: pixels, objects.
     """
 
     def __init__(
@@ -96,6 +100,7 @@ class BoxBatch:
         *,
         overwrite: bool = False,
         model_hash: str | None = None,
+        heard: Heard = lambda pixels, objects: None,
     ) -> None:
         self.image: Image = plain(image)
         self.target: Labels = plain(target)
@@ -106,6 +111,7 @@ class BoxBatch:
         self._classes = list(classes)
         self._next = max([highest, *self._facts]) + 1
         self._hash = model_hash
+        self._heard = heard
         self._areas: dict[int, int] = {}
         self._steps = [_Step("the whole run", [], {}, [])]
         self._clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
@@ -155,6 +161,7 @@ class BoxBatch:
         self._steps.append(step)
         row.state = DELETED
         store(self.target, facts, self._classes)
+        self._heard(patches, {row.label: None})
 
     def undo(self) -> str | None:
         """Undo the last answer, or at the end the whole run; says what was undone.
@@ -168,21 +175,28 @@ class BoxBatch:
         """
         if self.undo_text is None:
             return None
-        step = self._steps[-1]
+        step, written = self._steps[-1], []
         for place, patch in reversed(step.patches):
+            present = np.array(self._pixels.read(place, patch.region))
             patch.apply(self._pixels, place, forward=False)
-        facts = self._facts_now()
+            undone = Patch.of(patch.region, present, np.array(self._pixels.read(place, patch.region)))
+            written += [] if undone is None else [(place, undone)]
+        facts, rows = self._facts_now(), {row.label: row for row in self.rows}
+        objects: dict[int, AnnotatedObject | None] = {}
         for label, before in step.facts.items():
             if before is None:
                 facts.pop(label, None)
             else:
                 facts[label] = before
+            objects[label] = None if before is None else self._object(rows[label], before)
         for row, state in step.rows:
             row.state = state
         self._steps.pop()
         if not self._steps:
             self.rows.clear()
         store(self.target, facts, self._classes)
+        if written or objects:
+            self._heard(written, objects)
         return step.text
 
     def settle(self) -> None:
@@ -258,6 +272,12 @@ class BoxBatch:
         step = self._steps[0]
         step.patches.append((place, patch))
         step.facts[label] = None
+        self._heard([(place, patch)], {label: self._object(row, self._facts[label])})
+
+    def _object(self, row: Reviewed, facts: ObjectFacts) -> AnnotatedObject:
+        assert row.label is not None
+        assert row.region is not None
+        return AnnotatedObject(row.label, (self.image, row.task.plane), row.region, facts)
 
     def _facts_now(self) -> dict[int, ObjectFacts]:
         """The record as it is now: the user may have worked on the layer in the meantime."""

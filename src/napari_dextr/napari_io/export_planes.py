@@ -128,8 +128,8 @@ def keep_numbers(
         numbers[name] = pictures.ids(source, tuple(entry["index"])) if written is None else dict(written)
     metadata["coco"] = {**source.coco, "file": str(pictures.file), "images": entries, "ids": numbers}
     names = {entry.id: entry.name for entry in classes}
-    written = {entry.id: names.get(source.numbers.get(entry.id, entry.id), entry.name) for entry in source.classes}
-    own = [replace(entry, name=written[entry.id]) for entry in source.classes]
+    called = {entry.id: names.get(source.numbers.get(entry.id, entry.id), entry.name) for entry in source.classes}
+    own = [replace(entry, name=called[entry.id]) for entry in source.classes]
     if own != list(source.classes):
         facts, _ = record(source.layer)
         store(source.layer, facts, own)

@@ -6,7 +6,7 @@ Nobody needs to recover that yet, and it may still be saved. Once the layers or 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from ..session.kept import Kept
@@ -48,6 +48,23 @@ class Parked:
 
 
 _parked: list[Parked] = []
+_holders: list[Callable[[Collection[Any]], None]] = []
+
+
+def holding(asked: Callable[[Collection[Any]], None]) -> None:
+    """Have a function called with the layers that a session goes on with: to park what is held of them still."""
+    _holders.append(asked)
+
+
+def not_holding(asked: Callable[[Collection[Any]], None]) -> None:
+    """Have it called no more."""
+    _holders[:] = [other for other in _holders if other != asked]
+
+
+def ask_for(layers: Collection[Any]) -> None:
+    """Have everybody who holds something unsaved of some layers park it."""
+    for asked in tuple(_holders):
+        asked(layers)
 
 
 def park(parked: Parked, *, shown: bool = True) -> None:

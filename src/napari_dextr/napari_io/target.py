@@ -79,7 +79,7 @@ class Target:
         self.adopt()
 
     def adopt(self) -> None:
-        """Take the objects over that the layer's record names; those that the session knows stay as they are.
+        """Take over objects and classes that the layer's record names; those that the session knows stay as they are.
 
         Objects of an image that was closed come to the one that lies in its place now: the same one, opened again.
         """
@@ -87,11 +87,14 @@ class Target:
         if layer is None or image is None:
             return
         found, axes = [], self._axes()
-        for label, facts in record(layer)[0].items():
+        noted, classes = record(layer)
+        for label, facts in noted.items():
             region = region_of(facts)
             if label not in self._session.objects and region is not None:
                 found.append(AnnotatedObject(label, (image, self._plane_of(facts, axes)), region, facts))
-        self._session.adopt(found)
+        known = {entry.id for entry in self._session.classes}
+        fresh = [entry for entry in classes if entry.id not in known]  # somebody else has written objects of these
+        self._session.adopt(found, [*self._session.classes, *fresh] if fresh else None)
         if same_place(layer, image):
             objects = [item for item in self._session.objects.values() if not self._bench.holds(_image_of(item))]
             left = [item for item in objects if _plane_in(item).ndim == image.ndim]

@@ -10,9 +10,9 @@ from ..errors import OutputError
 from ..objects import AnnotatedObject, ObjectClass
 from .classes import Classes, checked
 from .drafting import Drafting
-from .history import Change, Direction, Step
+from .history import Change, Direction, Step, Written
 from .labelling import LabelTarget, Stroke
-from .patches import LabelImage
+from .patches import LabelImage, Patch
 
 
 class Binding(Drafting):
@@ -158,6 +158,28 @@ class Binding(Drafting):
         edits = self._target.strokes(strokes)
         if edits:
             self._do(Step("paint by hand", edits, strokes[0].place, self._target.key))
+
+    def note_written(
+        self,
+        target: Hashable,
+        pixels: Iterable[tuple[Hashable, Patch]],
+        objects: Mapping[int, AnnotatedObject | None],
+    ) -> None:
+        """Note what another part of the program has just written into one of `targets`. That is no step to undo.
+
+        Parameters
+        ----------
+        target : hashable
+        pixels : iterable of (place, Patch)
+        objects : mapping of int to AnnotatedObject or None
+            By label, those that are new or others than before; None where there is none any more.
+        """
+        written = tuple(Written(target, place, patch, True) for place, patch in pixels)
+        for label, item in objects.items():
+            self._state.put(("claim", target), label, None)  # nobody has told what lies beneath it
+            self._state.put(("object", target), label, item)
+        labels = frozenset(objects).union(*(change.patch.labels for change in written))
+        self._after(Change("write objects", "do", self._place, False, False, False, {target: labels}, written))
 
     # -- what it holds ------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from ..errors import DextrError, ImageError
 from ..napari_io.box_batch import BoxBatch, Reviewed
+from ..napari_io.box_journal import BoxJournal
 from ..napari_io.box_run import find_masks, take_pixels
 from ..napari_io.box_tasks import classes_for, take_boxes
 from ..napari_io.label_layers import check_target, new_target
@@ -51,6 +53,8 @@ class BoxesJob(QObject):
     viewer : napari.Viewer or ViewerModel
     load : callable
         Makes a segmenter from a model's name and a device, off the main thread.
+    folder : Path or None
+        Where journals are kept; None keeps none.
 
     Signals
     -------
@@ -58,6 +62,8 @@ class BoxesJob(QObject):
         Objects asked; total 0 while the model is being loaded.
     added
         There are new rows in the queue.
+    written(pixels, objects)
+        The review has changed objects that another session keeps, as `Session.note_written` takes it.
     ended(sentence, kind)
         How the run ended: kind ``"done"``, ``"warning"`` or ``"error"``.
     rescored(rows)
@@ -66,11 +72,14 @@ class BoxesJob(QObject):
 
     progressed = Signal(int, int)
     added = Signal()
+    written = Signal(list, dict)
     ended = Signal(str, str)
     rescored = Signal(list)
 
-    def __init__(self, viewer: Any, load: ModelLoader = load_segmenter) -> None:
+    def __init__(self, viewer: Any, load: ModelLoader = load_segmenter, folder: Path | None = None) -> None:
         super().__init__()
+        self._folder = folder
+        self._journal: BoxJournal | None = None
         self._viewer = viewer
         self._load = load
         self.batch: BoxBatch | None = None
@@ -170,7 +179,9 @@ class BoxesJob(QObject):
         """Turn to another batch, or to none; what is corrected in its layer is taken over."""
         if self.batch is not None:
             self.batch.target.events.features.disconnect(self._on_features)
-        self.batch = batch
+        if self._journal is not None:
+            self._journal.park()
+        self.batch, self._journal = batch, None
         if batch is not None:
             batch.target.events.features.connect(self._on_features)
 
@@ -221,10 +232,17 @@ class BoxesJob(QObject):
             highest, model_hash, tasks = value
             classes = classes_for(tasks, prepared.boxes, record(prepared.target)[1])
             places = prepared.image, prepared.target, self._viewer.dims
-            self._follow(BoxBatch(*places, classes, highest, overwrite=prepared.overwrite, model_hash=model_hash))
+            options = {"overwrite": prepared.overwrite, "model_hash": model_hash, "heard": self._on_written}
+            self._follow(BoxBatch(*places, classes, highest, **options))
+            if self._folder is not None:
+                self._journal = BoxJournal(self._folder, self._viewer, prepared.target, classes)
         elif kind == "found" and self.batch is not None:
             for task, answer in value:
                 self.batch.add(task, answer)
+
+    def _on_written(self, pixels: list[Any], objects: dict[int, Any]) -> None:
+        if self._journal is not None and not self._journal.note(pixels, objects):
+            self.written.emit(pixels, objects)
 
     def _on_failed(self, error: Exception) -> None:
         if not isinstance(error, DextrError):
@@ -246,6 +264,8 @@ class BoxesJob(QObject):
             self._take_back_target()
             return ""
         self.batch.settle()
+        if self._journal is not None:
+            self._journal.complete = True
         failed = sum(row.label is None for row in self.rows)
         found = len(self.rows) - failed
         return (

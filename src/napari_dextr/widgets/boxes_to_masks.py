@@ -22,11 +22,12 @@ from ..napari_io.box_tasks import holds_boxes
 from ..napari_io.preferences import read_preferences, use_folders
 from .boxes_job import BoxesJob, fitting_image
 from .boxes_review import ReviewPanel
-from .docks import ScrollDock, come_forward, correct_in_annotate, tell_annotate
+from .docks import ScrollDock, come_forward, correct_in_annotate, note_in_annotate, tell_annotate
 from .export_parts import MessagePanel
 from .layer_combo import LayerCombo
 from .model_box import ModelBox
 from .model_client import ModelLoader, load_segmenter
+from .safety import sessions_folder
 
 if TYPE_CHECKING:
     import napari
@@ -49,14 +50,14 @@ class BoxesToMasksWidget(ScrollDock):
         super().__init__()
         self._viewer: Any = napari_viewer
         self._sent: Any = None  # the object that is being corrected in the Annotate widget
-        self.job = BoxesJob(self._viewer, load)
+        preferences = read_preferences()
+        use_folders(preferences)
+        self.job = BoxesJob(self._viewer, load, sessions_folder() if preferences.autosave else None)
         self.boxes = LayerCombo(self._viewer, holds_boxes)
         self.boxes.setPlaceholderText("No Shapes or Points layer")
         self.images = LayerCombo(self._viewer, lambda layer: isinstance(layer, Image))
         self.images.setPlaceholderText("No image open")
         self.targets = LayerCombo(self._viewer, self._is_target, none="New: DEXTR labels")
-        preferences = read_preferences()
-        use_folders(preferences)
         self.models = ModelBox(preferences.model, preferences.device)
         self.overwrite = QCheckBox("Write over earlier objects")
         self.overwrite.setToolTip("Otherwise only pixels that have no label yet get one")
@@ -100,6 +101,7 @@ class BoxesToMasksWidget(ScrollDock):
         self.job.progressed.connect(self._on_progress)
         self.job.added.connect(self._show_rows)
         self.job.ended.connect(self._on_ended)
+        self.job.written.connect(self._on_written)
         self.job.rescored.connect(self._on_corrected)
         self.table.gone_to.connect(self._go_to)
         self.table.accepted.connect(self._accept)
@@ -264,6 +266,10 @@ class BoxesToMasksWidget(ScrollDock):
         except DextrError as error:
             self.message.say(str(error), "error")
             return None
+
+    def _on_written(self, pixels: list[Any], objects: dict[int, Any]) -> None:
+        if self.job.batch is not None:
+            note_in_annotate(self._viewer, self.job.batch.target, pixels, objects)
 
     def _tell_annotate(self) -> None:
         tell_annotate(self._viewer, None if self.job.batch is None else self.job.batch.target)

@@ -74,6 +74,22 @@ def tell_annotate(viewer: Any, target: Any) -> None:
             reload(target)
 
 
+def note_in_annotate(viewer: Any, target: Any, pixels: list[Any], objects: dict[int, Any]) -> None:
+    """Let an open Annotate widget that keeps a layer hear what was just written there.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    target : Labels
+    pixels, objects
+        As `napari_dextr.session.Session.note_written` takes them.
+    """
+    for widget in _docked(viewer):
+        session: Any = getattr(getattr(widget, "controller", None), "session", None)
+        if target in getattr(session, "targets", ()):
+            session.note_written(target, pixels, objects)
+
+
 def tell_models_changed(viewer: Any) -> None:
     """Let every dock widget with a list of models hear that one was kept, renamed or removed."""
     for widget in _docked(viewer):

@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from ..errors import DataError, DextrError, OutputError
 from ..files import reason_of
-from ..napari_io.parked_sessions import Parked, park, parked_with, release_closed
+from ..napari_io.parked_sessions import Parked, ask_for, park, parked_with, release_closed
 from ..napari_io.placement import plain
 from ..napari_io.saved_layers import listen, stop_listening
 from ..napari_io.saved_session import describe, image_names, image_of, names_of, place_finder, place_named, restore
@@ -192,6 +192,7 @@ class Safety(QObject):
     def _take_over(self) -> None:
         """Make what a widget that was closed left unsaved in the layers of this session part of its journal."""
         do = self._do
+        ask_for([do.target.layer])  # whose record has just been read; of others, objects may be missing here
         for parked, number, layer in parked_with(do.session.targets):
             path = parked.kept.path
             if (path, number) in self._refused or do.bench.image is None:
@@ -205,6 +206,8 @@ class Safety(QObject):
                     pieces = list(target.pixels(place_finder(do.bench.image, do.viewer)))
                 for piece in pieces:
                     do.session.targets[layer].keep_loose(*piece)
+                for label in rest.objects:
+                    do.session.targets[layer].whole(label)  # it may reach beyond its marks
                 journal = self._begun()
                 journal.unsaved.take_over(layer, rest)
                 journal.rewrite()
