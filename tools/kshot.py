@@ -7,7 +7,8 @@ results file, and those that are there already are not repeated, so the command 
     python tools/kshot.py PACK --variant invert+blur6 --objects 5 10 20 50 --seeds 3 --results kshot.jsonl
 
 A pack is a folder with ``annotations.json`` (COCO) and ``images``. Variants make another domain of it: ``invert``,
-``blurN`` (Gaussian, deviation in pixels), ``noiseN`` (normal, deviation in grey levels of 255), joined by ``+``.
+``blurN`` (Gaussian, deviation in pixels), ``noiseN`` (normal, deviation in grey levels of 255), ``fibresN`` (behind a
+bundle of fibres, N pixels apart), joined by ``+``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import numpy as np
 from napari_dextr import load_model
 from napari_dextr.coco import CocoDataset, CocoObject, open_annotated, read_coco
 from napari_dextr.metrics import iou
+from napari_dextr.napari_io.samples import fibres
 from napari_dextr.simulation import Simulator
 from napari_dextr.training.finetune import FineTunePlan, FineTuning
 from napari_dextr.training.sources import ArraySource
@@ -127,8 +129,13 @@ def _image(data: CocoDataset, obj: CocoObject, options: argparse.Namespace) -> A
             pixels = gaussian_filter(pixels, [float(change[4:])] * 2 + [0.0] * (pixels.ndim - 2))
         elif change.startswith("noise"):
             pixels = pixels + rng.normal(0, float(change[5:]), pixels.shape)
+        elif change.startswith("fibres"):
+            pattern = fibres(pixels.shape[:2], float(change[6:]))
+            pixels = pixels * (1 + 0.4 * pattern.reshape(*pattern.shape, *[1] * (pixels.ndim - 2)))
         elif change != "as is":
-            raise SystemExit(f"There is no variant '{change}'; take invert, blurN, noiseN, or leave --variant out.")
+            raise SystemExit(
+                f"There is no variant '{change}'; take invert, blurN, noiseN, fibresN, or leave --variant out."
+            )
     return pixels.clip(0, 255).round().astype(np.uint8)
 
 

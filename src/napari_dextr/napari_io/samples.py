@@ -88,7 +88,7 @@ def nuclei_dark() -> list[LayerData]:
     clear = _nuclei().astype(np.float32)
     clear *= 200 / clear.max(axis=(1, 2), keepdims=True)
     dark = 235 - ndimage.gaussian_filter(clear, (0, _BLUR, _BLUR))
-    dark *= 1 + _SHADE * _fibres(dark.shape[1:])
+    dark *= 1 + _SHADE * fibres(dark.shape[1:], _APART)
     dark += np.random.default_rng(0).normal(0, _GRAIN, dark.shape)
     return [(np.clip(dark, 0, 255).astype(np.uint8), {"name": "Dark nuclei"}, "image"), _labels()]
 
@@ -120,11 +120,23 @@ def _nuclei() -> npt.NDArray[np.uint8]:
     return np.stack([np.asarray(read_image(file))[..., 0] for file in files])
 
 
-def _fibres(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """A honeycomb between -0.5 in its walls and 1 in the middle of its cells: three waves that meet at 60 degrees."""
+def fibres(shape: tuple[int, ...], apart: float) -> npt.NDArray[np.float64]:
+    """A honeycomb as a bundle of fibres lays it over an image: three waves that meet at 60 degrees.
+
+    Parameters
+    ----------
+    shape : (H, W)
+    apart : float
+        Distance of the waves' crests, pixels.
+
+    Returns
+    -------
+    (H, W) float64
+        -0.5 between the fibres, 1 in the middle of each.
+    """
     rows, cols = np.indices(shape)
     waves = [
-        np.cos(2 * np.pi / _APART * (rows * np.sin(turn) + cols * np.cos(turn))) for turn in np.pi / 3 * np.arange(3)
+        np.cos(2 * np.pi / apart * (rows * np.sin(turn) + cols * np.cos(turn))) for turn in np.pi / 3 * np.arange(3)
     ]
     return np.mean(waves, axis=0)
 
