@@ -343,6 +343,27 @@ def test_an_object_from_a_file_is_corrected_by_its_mask(session: Session, labels
     assert session.objects[12].facts.prompts == "1 inside"
 
 
+def test_of_an_accepted_object_whose_box_or_points_are_removed_the_mask_says_where_it_is(session: Session) -> None:
+    session.model_marks = frozenset({"mask"})
+    session.set_box((2, 2, 8, 8))
+    answer(session, blob())
+    session.accept()
+    session.reopen(1)
+    session.set_box((2, 2, 9, 9))  # no answer has come when it is removed
+    session.set_box(None)
+    session.add_point("inside", (8, 8))
+    previous = session.prompt().previous
+    assert previous is not None
+    assert previous.region == (slice(2, 8), slice(2, 8))
+    session.discard()
+    accept(session, blob(12, 12, 16, 16))
+    session.reopen(2)
+    session.remove_point(0)
+    previous = session.prompt().previous
+    assert previous is not None
+    assert previous.region == (slice(12, 16), slice(12, 16))
+
+
 def test_a_correction_that_is_taken_back_leaves_the_object_as_it_was_reopened(
     session: Session, labels: NumpyLabels, clock: Clock
 ) -> None:

@@ -150,6 +150,8 @@ class Drafting:
             after = replace(
                 draft, marks=marks, box=box, previous=previous, answer=None, origin=origin if draft.correcting else None
             )
+            if after.leans_on_mask and previous is None:  # box or extreme points of an accepted object were removed
+                after = replace(after, previous=shown or draft.reopened)
         self._change_draft(told(draft, after), draft, after)
         return True
 
