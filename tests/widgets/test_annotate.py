@@ -350,6 +350,50 @@ def test_gestures_keys_and_boxes_by_hand(
 
 
 @pytest.mark.screen
+def test_enter_right_after_the_fourth_click(
+    make_napari_viewer: Any, qtbot: Any, hand: Any, load: Callable[..., Any], notices: list[str], segmenter: Any
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    widget = docked(viewer, load, np.zeros((128, 128), np.uint8))
+    do, fingers = widget.controller, hand(viewer)
+    qtbot.waitUntil(lambda: do.model.segmenter is not None)
+    segmenter.gate.clear()  # a slow model
+    for point in POINTS:
+        fingers.click(*point)
+    fingers.key(Qt.Key.Key_Return)
+    fingers.key(Qt.Key.Key_Return)
+    assert "accepted as soon as it is found" in widget.status.text.text()
+    fingers.click(110, 10)  # of the next object
+    segmenter.gate.set()
+    qtbot.waitUntil(lambda: list(do.session.objects) == [1])
+    assert do.target.layer is not None
+    assert do.target.layer.data[60, 60] == 1
+    assert [round(mark.row) for mark in do.session.marks] == [110]
+
+    # Escape before the answer
+    segmenter.gate.clear()
+    fingers.key(Qt.Key.Key_Escape)
+    for point in [(110.0, 20.0), (115.0, 5.0), (124.0, 22.0), (117.0, 40.0)]:
+        fingers.click(*point)
+    fingers.key(Qt.Key.Key_Return)
+    fingers.key(Qt.Key.Key_Escape)
+    segmenter.gate.set()
+    fingers.key(Qt.Key.Key_U)
+    qtbot.waitUntil(widget.accept.isEnabled)
+    assert list(do.session.objects) == [1]
+
+    # a correcting click and Enter at once
+    segmenter.gate.clear()
+    fingers.click(117, 22)
+    fingers.key(Qt.Key.Key_Return)
+    assert list(do.session.objects) == [1]
+    segmenter.gate.set()
+    qtbot.waitUntil(lambda: list(do.session.objects) == [1, 2])
+    assert do.session.objects[2].facts.prompts == "4 extreme, 1 inside"
+    assert notices == []
+
+
+@pytest.mark.screen
 def test_the_dock_can_be_closed_and_opened_again(
     make_napari_viewer: Any, qtbot: Any, load: Callable[[str, str], Any]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 Rig = Any  # the fixtures of conftest.py: a viewer model with an image, a controller, and what it said
 
@@ -142,6 +143,196 @@ def test_going_back_to_an_object_ends_the_keeping_back_of_clicks(full: Rig) -> N
     full.segment([(34.0, 36.0)])
     assert full.do.session.reopened == 1
     assert [mark.kind for mark in full.do.session.marks] == ["extreme"] * 4 + ["inside"]
+
+
+# -- Enter before the answer -----------------------------------------------------------------------------------------
+
+
+def enter(full: Rig, points: Any = POINTS) -> None:
+    """Click, and press Enter while the model is at work."""
+    full.segmenter.gate.clear()
+    full.click(points)
+    full.do.accept()
+    assert full.do.session.busy
+    assert full.do.answers.to_accept
+    assert "accepted as soon as it is found" in full.do.status.text
+
+
+def answer(full: Rig) -> None:
+    full.segmenter.gate.set()
+    full.wait()
+
+
+def test_enter_before_the_answer_accepts_once_it_is_there(full: Rig) -> None:
+    enter(full)
+    full.do.accept()  # pressed again: the same object, not another one
+    assert full.do.target.layer is None
+    answer(full)
+    assert list(full.do.session.objects) == [1]
+    assert len(full.layer.data) == 0
+    assert "Object 1 is in" in full.do.status.text
+    full.do.undo()
+    assert not full.do.session.objects
+    assert len(full.do.session.marks) == 4
+    assert full.do.session.segmentation is not None  # and is not accepted at once again
+    assert full.notices == []
+
+
+def test_clicks_after_an_early_enter_begin_the_next_object(full: Rig) -> None:
+    enter(full)
+    full.click(SECOND[:2])
+    answer(full)
+    assert list(full.do.session.objects) == [1]
+    assert [(mark.kind, mark.row) for mark in full.do.session.marks] == [("extreme", 30), ("extreme", 33)]
+    full.segment(SECOND[2:])
+    assert list(full.do.session.objects) == [1]  # Enter was for the first one only
+    assert full.do.session.segmentation is not None
+
+
+def test_a_correction_and_an_early_enter(full: Rig) -> None:
+    full.segment()
+    full.do.set_kind("outside")
+    enter(full, [(23.0, 13.0)])
+    full.click(SECOND[:1])  # not a second correction
+    answer(full)
+    assert list(full.do.session.objects) == [1]
+    assert full.do.session.objects[1].facts.prompts == "4 extreme, 1 outside"
+    assert [(mark.kind, mark.row) for mark in full.do.session.marks] == [("extreme", 30)]
+    full.do.reopen(1)
+    full.do.set_kind("inside")
+    enter(full, [(10.0, 12.0)])
+    answer(full)
+    assert full.do.session.reopened is None
+    assert full.do.session.objects[1].facts.prompts == "4 extreme, 1 inside, 1 outside"
+    assert full.notices == []
+
+
+def drag(full: Rig) -> None:
+    moved = full.layer.data.copy()
+    moved[2] = (28, 13)
+    full.layer.data = moved
+
+
+def remove(full: Rig) -> None:
+    full.layer.selected_data = {1}
+    full.layer.remove_selected()
+
+
+def mark_outside(full: Rig) -> None:
+    """As Shift+click does, whatever kind the next click has."""
+    full.layer.feature_defaults = {"kind": "outside"}
+    full.do.bench.clicks._gesture = "outside"
+    full.layer.add((23.0, 13.0))
+
+
+def draw_a_box(full: Rig) -> None:
+    full.do.set_kind("box")
+    full.do.bench.boxes.layer.add([[5, 4], [5, 22], [30, 22], [30, 4]], shape_type="rectangle")
+
+
+def correct(full: Rig) -> None:
+    full.do.set_kind("inside")
+    full.click([(10.0, 12.0)])
+
+
+CHANGES = {
+    "dragged": drag,
+    "removed": remove,
+    "withdrawn": lambda full: full.do.withdraw(),
+    "corrected": correct,
+    "marked outside": mark_outside,
+    "boxed": draw_a_box,
+    "undone": lambda full: full.do.undo(),
+    "discarded": lambda full: full.do.discard(),
+    "tuned": lambda full: full.do.tune(0.3, None),
+    "classed": lambda full: full.do.objects.add_class("cell"),
+    "another model": lambda full: full.do.set_model("fake", "cpu"),
+    "another image": lambda full: full.open(np.zeros((40, 50), np.uint8)),
+    "other pixels": lambda full: setattr(full.do.bench.image, "data", np.ones((40, 50), np.uint8)),
+    "another target": lambda full: full.do.set_target(full.viewer.add_labels(np.zeros((40, 50), np.uint16))),
+    "3-D": lambda full: setattr(full.viewer.dims, "ndisplay", 3),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_is_done_after_an_early_enter_calls_it_off(full: Rig, change: str) -> None:
+    enter(full)
+    CHANGES[change](full)
+    assert not full.do.answers.to_accept
+    answer(full)
+    full.qtbot.waitUntil(lambda: full.do.model.segmenter is not None)
+    full.wait()
+    assert not full.do.session.objects
+    assert not full.do.prompts.hold
+    assert full.notices == [] or change == "3-D"
+
+
+def test_a_target_that_is_removed_after_an_early_enter_calls_it_off(full: Rig) -> None:
+    full.segment(SECOND)
+    full.do.accept()
+    enter(full)
+    full.viewer.layers.remove(full.do.target.layer)
+    answer(full)
+    assert full.do.target.layer is None
+    assert full.do.session.segmentation is not None
+
+
+def test_another_plane_calls_an_early_enter_off_and_coming_back_does_not_bring_it_back(rig: Rig) -> None:
+    rig.open(np.zeros((4, 40, 50), np.uint8))
+    rig.viewer.dims.set_current_step(0, 0)
+    rig.segmenter.gate.clear()
+    rig.click(POINTS, 0)
+    rig.do.accept()
+    rig.viewer.dims.set_current_step(0, 2)
+    rig.viewer.dims.set_current_step(0, 0)
+    answer(rig)
+    assert not rig.do.session.objects
+    assert rig.do.session.segmentation is not None
+
+
+def test_an_early_enter_is_called_off_by_an_error(full: Rig) -> None:
+    full.segmenter.error = RuntimeError("broken")
+    enter(full)
+    answer(full)
+    assert len(full.notices) == 1
+    full.segmenter.error = None
+    full.do.set_model("fake", "cpu")
+    full.wait()
+    assert full.do.session.segmentation is not None
+    assert not full.do.session.objects
+
+
+def test_an_early_enter_accepts_no_empty_mask(full: Rig) -> None:
+    full.do.tune(0.9, None)  # the fake model is sure of nothing above 0.6
+    enter(full)
+    full.click(SECOND[:1])
+    answer(full)
+    assert "empty" in full.notices[0][0]
+    assert not full.do.session.objects
+    assert len(full.do.session.marks) == len(full.layer.data) == 5
+
+
+def test_clicks_made_since_an_early_enter_that_was_called_off_are_not_lost(full: Rig) -> None:
+    enter(full)
+    full.click(SECOND[:1])
+    full.do.tune(0.3, None)
+    answer(full)
+    assert not full.do.session.objects
+    assert not full.do.prompts.hold
+    assert len(full.do.session.marks) == len(full.layer.data) == 5
+
+
+def test_a_class_that_is_chosen_while_a_correction_is_awaited_does_not_lose_it(full: Rig) -> None:
+    full.segment()
+    full.do.accept()
+    full.do.reopen(1)
+    full.do.set_kind("inside")
+    enter(full, [(10.0, 12.0)])
+    full.do.objects.add_class("cell")
+    answer(full)
+    assert full.do.session.reopened == 1
+    assert full.do.session.segmentation is not None
+    assert full.do.session.current_class == 1
 
 
 def test_marks_that_were_refused_are_not_asked_about_at_every_look(full: Rig) -> None:

@@ -232,17 +232,6 @@ def test_accept_without_preview_is_explained(rig: Rig) -> None:
     assert rig.names == ["Image", "Extreme clicks"]
 
 
-def test_accept_while_busy_waits_for_the_preview(rig: Rig) -> None:
-    rig.open()
-    rig.segmenter.gate.clear()
-    rig.click()
-    rig.do.accept()
-    assert rig.notices == []
-    rig.segmenter.gate.set()
-    rig.wait()
-    assert rig.do.session.segmentation is not None
-
-
 def test_earlier_objects_are_kept_unless_told_otherwise(rig: Rig) -> None:
     rig.open()
     rig.segment()

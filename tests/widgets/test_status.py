@@ -39,6 +39,8 @@ CLOSE.add_point("extreme", (100.5, 10.5))
         (session(4, busy=True), {"loading": True, "progress": (40e6, 200e6)}, "busy", "40 of 200 MB"),
         (session(4, busy=True), {"loading": True, "progress": (40e6, 0)}, "busy", "model: 40 MB"),
         (session(4, busy=True), {}, "busy", "Finding the object"),
+        (session(4, busy=True), {"to_accept": True}, "busy", "Finding the object… It is accepted as soon as"),
+        (session(4, busy=True), {"loading": True, "to_accept": True}, "busy", "are kept. It is accepted as soon as"),
         (session(4, answered=True), {}, "done", "Enter accepts"),
         (session(4, answered=True), {"next": "inside"}, "done", "where something is missing"),
         (session(0, answered=True, box=True), {"next": "box"}, "done", "handles"),
@@ -73,6 +75,13 @@ def test_status(state: Session, facts: dict[str, Any], kind: str, words: str) ->
     model = SimpleNamespace(loading=facts.get("loading", False), progress=facts.get("progress"))
     prompts = SimpleNamespace(kind=facts.get("next", "extreme"), plane=object())
     notices = SimpleNamespace(problem=facts.get("problem"), done=facts.get("done"))
-    status = status_of(state, bench, prompts, model, notices)  # type: ignore[arg-type]
+    status = status_of(
+        state,
+        bench,
+        prompts,
+        model,
+        notices,
+        to_accept=facts.get("to_accept", False),  # type: ignore[arg-type]
+    )
     assert status.kind == kind
     assert words in status.text

@@ -11,7 +11,7 @@ from ..napari_io.planes import read_plane, shown_limits
 from ..session import NEEDED, Session
 from .model_client import ModelClient
 from .notices import Notices
-from .prompts import Prompts
+from .prompts import TOOLS, Prompts
 
 if TYPE_CHECKING:
     from ..napari_io.workbench import Workbench
@@ -28,7 +28,7 @@ class Answers(QObject):
     shown
         There is a preview, another one, or none any more.
     complete
-        The answer has come that *auto-accept* waits for.
+        The answer has come that is to be accepted: with *auto-accept*, or because the user has said so already.
 
     Attributes
     ----------
@@ -46,7 +46,9 @@ class Answers(QObject):
         self.auto_accept = False
         self._session, self._bench, self._prompts, self._model, self._notices = session, bench, prompts, model, notices
         self._refused: Any = None  # place, marks and box that the model could not use
+        self._asked: int | None = None  # the latest request
         self._automatic: int | None = None  # request whose answer is accepted at once
+        self._promised: int | None = None  # the same, because the user pressed Enter before the answer came
         model.answered.connect(self._on_answered)
         model.failed.connect(self._on_failed)
         model.moved.connect(self._on_moved)
@@ -66,7 +68,7 @@ class Answers(QObject):
     def ask(self, *, by_hand: bool = False, least: int = NEEDED) -> None:
         """Send the present marks to the model; without enough of them, show nothing."""
         session, request = self._session, None
-        self._automatic = None
+        self._automatic = self._promised = None
         self._prompts.let_go()
         try:
             request = session.begin(least)
@@ -77,11 +79,36 @@ class Answers(QObject):
             self._model.cancel()
             self._bench.hide()
         else:
+            self._asked = request.serial
             if self.auto_accept and by_hand and session.reopened is None:
                 self._automatic = request.serial
                 self._prompts.keep_back()
             self._model.ask(request, read_plane(image, plane), shown_limits(image))
         self.shown.emit()
+
+    @property
+    def to_accept(self) -> bool:
+        """Whether the answer that is awaited is accepted as soon as it comes."""
+        return self._session.busy and self._asked in (self._automatic, self._promised)
+
+    def accept_soon(self) -> None:
+        """Accept the answer that is awaited as soon as it comes; other marks, or `call_off`, make that void.
+
+        Extreme points that are clicked meanwhile belong to the next object, as with *auto-accept*.
+        """
+        if not self._session.busy or self.to_accept:
+            return
+        self._notices.clear()
+        self._promised = self._asked
+        if self._prompts.tool == TOOLS[0] and self._session.box is None:  # a drawn box would change the one there is
+            self._prompts.keep_back()
+        self.shown.emit()
+
+    def call_off(self) -> None:
+        """Accept nothing of what `accept_soon` was told: the user has done something else since then."""
+        if self._promised is not None:
+            self._promised = None
+            self.shown.emit()
 
     def ask_again(self) -> None:
         """Ask anew for the present marks: model or pixels have changed. An object that was reopened keeps its mask."""
@@ -124,16 +151,18 @@ class Answers(QObject):
             return
         self._refused = None
         self._notices.problem = None
-        if serial == self._automatic:
-            self._automatic = None
+        if serial in (self._automatic, self._promised):
+            self._automatic = self._promised = None
             self.complete.emit()  # before it is shown: what is accepted at once needs no preview
+        elif self._prompts.let_go():  # called off: the clicks that were kept back for a next object belong to this one
+            self.refresh()
         self.show()
         self.shown.emit()
 
     def _on_failed(self, serial: int, error: Exception) -> None:
         if not self._session.fail(serial):
             return
-        self._automatic = None
+        self._automatic = self._promised = None
         self._bench.hide()
         self._refuse(error, aloud=error is not self._model.error)
         if self._prompts.let_go():

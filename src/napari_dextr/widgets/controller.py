@@ -76,6 +76,7 @@ class AnnotateController(QObject):
         self.session.watch(self._on_change)
         for signal in (self.notices.changed, self.answers.shown, self.objects.changed, self.model.progressed):
             signal.connect(self.changed)
+        self.objects.classed.connect(self.answers.refresh)
         self._scanned.connect(self.objects.settle)
         self.notices.noticed.connect(self.noticed)
         self.answers.complete.connect(self._on_complete)
@@ -88,7 +89,9 @@ class AnnotateController(QObject):
     @property
     def status(self) -> Status:
         """What is going on, and what to do next."""
-        return status_of(self.session, self.bench, self.prompts, self.model, self.notices)
+        return status_of(
+            self.session, self.bench, self.prompts, self.model, self.notices, to_accept=self.answers.to_accept
+        )
 
     # -- what the user chooses ------------------------------------------------------------------------------------
 
@@ -128,6 +131,7 @@ class AnnotateController(QObject):
         except DextrError as error:
             self.notices.report(error)
         if before is not self.target.layer:
+            self.answers.call_off()
             self._bind_target(before)
         self.changed.emit()
 
@@ -159,8 +163,14 @@ class AnnotateController(QObject):
     # -- what the user does ---------------------------------------------------------------------------------------
 
     def accept(self) -> None:
-        """Write the preview into the target: as the next object, or in place of the one that was reopened."""
-        if self.bench.image is None or self.session.busy:
+        """Write the preview into the target: as the next object, or in place of the one that was reopened.
+
+        While the model is still at work, as soon as its answer comes.
+        """
+        if self.bench.image is None:
+            return
+        if self.session.busy:
+            self.answers.accept_soon()
             return
         before = self.target.layer
         accepted = self.objects.accept()
@@ -253,6 +263,7 @@ class AnnotateController(QObject):
     def _follow(self, step: Callable[[], Change | None]) -> None:
         self.notices.clear()
         self.answers.forgive()
+        self.answers.call_off()
         self.prompts.let_go()
         try:
             change = step()
@@ -278,6 +289,8 @@ class AnnotateController(QObject):
             self.accept()
 
     def _on_change(self, change: Change) -> None:
+        if change.tuning or change.classes:  # the object would not be the one that was accepted
+            self.answers.call_off()
         self.objects.follow(change)
 
     def _on_loaded(self) -> None:

@@ -29,9 +29,12 @@ class ObjectDesk(QObject):
     -------
     changed
         Classes or objects have changed.
+    classed
+        Classes were chosen or changed. Where one was that of an object being corrected, the answer on its way is void.
     """
 
     changed = Signal()
+    classed = Signal()
 
     def __init__(self, viewer: Any, session: Session, target: Target, notices: Notices) -> None:
         super().__init__()
@@ -214,6 +217,7 @@ class ObjectDesk(QObject):
             change()
         except DextrError as error:
             self._notices.report(error)
+        self.classed.emit()
         self.changed.emit()
 
     def _do(self, what: str, label: int | None, within: Any = None) -> bool:

@@ -70,6 +70,8 @@ class Prompts:
         """Make marks of a kind from now on. Extreme points, box and corners begin objects; the others correct them."""
         if kind not in self.choices:
             return
+        if kind not in (self.tool, KINDS[0]) and not self._kept_back():
+            self._waiting = None  # what comes next is no extreme point of the next object
         self._chosen = None if kind in TOOLS else kind
         if kind in TOOLS:
             self.tool = kind
@@ -221,17 +223,18 @@ class Prompts:
         return [mark for mark in clicks.marks(self.plane) if not take(known, mark)]
 
     def _settle_hold(self) -> None:
-        """Wait no more where the plane was left, or a mark of the object was moved or removed: its answer is void."""
+        """Wait no more where the answer is void: the plane was left, or the marks of the object are others."""
         if self._waiting is None:
             return
         clicks = self._bench.clicks
         seen = [] if clicks is None or self.plane is None else list(clicks.marks(self.plane))
         there = all(take(seen, mark) is not None for mark in self._waiting[1])
-        if not there or self._waiting != (self._session.place, self._session.marks):
+        corrects = any(mark.kind != KINDS[0] for mark in seen)  # such a mark begins no object
+        if corrects or not there or self._waiting != (self._session.place, self._session.marks):
             self._waiting = None
 
     def _next_click(self) -> str:
-        if self._chosen in self.taken:
+        if self._chosen in self.taken and not self.hold:  # it was chosen to correct the object that is waited for
             return str(self._chosen)
         box = self._session.box
         if self.tool != "extreme" and box is None and self._session.reopened is None:

@@ -34,14 +34,23 @@ class Status:
     kind: str = "hint"
 
 
-def status_of(session: Session, bench: Workbench, prompts: Prompts, model: ModelClient, notices: Notices) -> Status:
-    """What to say, most urgent first."""
+def status_of(
+    session: Session,
+    bench: Workbench,
+    prompts: Prompts,
+    model: ModelClient,
+    notices: Notices,
+    *,
+    to_accept: bool = False,
+) -> Status:
+    """What to say, most urgent first; ``to_accept``: what the model finds is accepted as soon as it comes."""
     if bench.image is None:
         return Status("Open an image first: drop a file on the viewer, or use File › Open Sample.")
     if notices.problem is not None:
         return Status(notices.problem, "error")
     if session.busy:
-        return Status(_loading(model) if model.loading else "Finding the object…", "busy")
+        text = _loading(model) if model.loading else "Finding the object…"
+        return Status(f"{text} It is accepted as soon as it is found." if to_accept else text, "busy")
     doubt = hint_of(session.marks, session.box, bench.zooms)
     if bench.hidden:
         doubt = f"'{bench.image.name}', the image that you mark, is hidden. Show it, or choose another under Image."
