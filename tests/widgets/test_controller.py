@@ -413,6 +413,26 @@ def test_a_layer_belongs_to_the_channel_on_which_it_was_annotated(rig: Rig) -> N
     assert image_of(chosen, rig.viewer.layers) is annotated
 
 
+def test_what_was_said_of_one_target_is_not_said_of_another(rig: Rig) -> None:
+    rig.open()
+    first, second = (rig.viewer.add_labels(np.zeros((40, 50), np.uint16), name=name) for name in ("first", "second"))
+    rig.do.set_target(second)
+    rig.do.arm()
+    rig.segment()
+    rig.do.accept()
+    rig.do.set_target(second)  # the same one
+    assert "Object 1 is in 'second'" in rig.do.status.text
+    rig.do.set_target(first)
+    assert "second" not in rig.do.status.text
+    rig.do.set_target(second)
+    assert "Object 1" not in rig.do.status.text
+    rig.segment([(30.0, 35.0), (33.0, 30.0), (38.0, 36.0), (34.0, 42.0)])
+    rig.do.accept()
+    assert "Object 2 is in 'second'" in rig.do.status.text
+    rig.viewer.layers.remove(second)
+    assert "second" not in rig.do.status.text
+
+
 def test_an_object_in_a_hidden_layer_is_said_to_be_there(rig: Rig) -> None:
     rig.open()
     chosen = rig.viewer.add_labels(np.zeros((40, 50), np.uint16), name="mine", visible=False)

@@ -126,6 +126,8 @@ class AnnotateController(QObject):
         """Write accepted objects into a Labels layer; None makes a new one when it is needed."""
         before = self.target.layer
         self.objects.show_tables()
+        if plain(target) is not before:
+            self.notices.clear()  # what it says of an object in the layer before would be read of this one
         try:
             self.target.choose(target)
         except DextrError as error:

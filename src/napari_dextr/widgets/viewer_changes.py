@@ -34,6 +34,7 @@ class ViewerChanges(QObject):
         do.keys.release(layer)
         if layer is do.target.layer:
             do.answers.call_off()
+            do.notices.clear()
         do.target.forget(layer)
         if do.bench.boxes is not None and layer is do.bench.boxes.layer:
             do.session.set_box(None)
