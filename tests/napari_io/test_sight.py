@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from napari.layers._source import layer_source
 
+from napari_dextr.napari_io.object_table import KEY
 from napari_dextr.napari_io.sight import Sight, another_picture
 
 
@@ -44,6 +45,16 @@ def test_files_are_several_pictures_unless_they_are_seen_through_one_another(vie
     assert another_picture(one, other)
     other.blending = "additive"
     assert not another_picture(one, other)
+
+
+def test_pictures_of_a_coco_file_are_several(viewer: ViewerModel) -> None:
+    images = []
+    for names in (["a.png", "b.png"], ["c.png"], ["b.png"]):
+        coco = {"images": [{"index": [index], "file_name": name} for index, name in enumerate(names)]}
+        images.append(grey(viewer, names[0], metadata={KEY: {"coco": coco}}))
+    assert another_picture(images[0], images[1])
+    assert not another_picture(images[0], images[2])
+    assert not another_picture(images[0], grey(viewer, "channel"))
 
 
 def visible(viewer: ViewerModel) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_dextr.napari_io.export_source import image_of
+from napari_dextr.napari_io.object_table import KEY
 from napari_dextr.napari_io.placement import same_place
 from napari_dextr.napari_io.planes import Plane
 from napari_dextr.napari_io.workbench import Workbench
@@ -145,12 +148,55 @@ def test_made_targets_are_found_again_where_they_fit(made: Bench) -> None:
     target = made.bench.make_target()
     channel = made.viewer.add_image(np.zeros((40, 30)))
     made.bench.set_image(channel)
-    assert made.bench.made_target() is target
+    assert made.bench.known_target() is target
     made.bench.set_image(made.viewer.add_image(np.zeros((40, 30)), scale=(2, 2)))
-    assert made.bench.made_target() is None
+    assert made.bench.known_target() is None
     made.bench.set_image(made.image)
     made.viewer.layers.remove(target)
-    assert made.bench.made_target() is None
+    assert made.bench.known_target() is None
+
+
+def opened(made: Bench, name: str) -> tuple[Any, Any]:
+    """An image and its Labels, as the reader of COCO files makes them."""
+    coco = {"file": "set.json", "images": [{"index": [], "file_name": name}]}
+    image = made.viewer.add_image(np.zeros((40, 30)), name=name, metadata={KEY: {"coco": coco}})
+    return image, labels_of(made, coco)
+
+
+def labels_of(made: Bench, coco: dict[str, Any]) -> Any:
+    return made.viewer.add_labels(np.zeros((40, 30), np.uint16), metadata={KEY: {"coco": coco}})
+
+
+def test_labels_that_were_opened_with_an_image_are_its_target(made: Bench) -> None:
+    first, labels = opened(made, "a.png")
+    coco = labels.metadata[KEY]["coco"]
+    labels_of(made, coco)  # objects that overlap
+    labels_of(made, {**coco, "crowds": [1]})
+    second, others = opened(made, "b.png")
+    present = made.bench.make_target()
+    assert made.bench.known_target(present) is present
+    made.bench.set_image(first)
+    assert made.bench.known_target(present) is labels
+    assert not made.bench.fits(others)
+    made.bench.set_image(second)
+    assert made.bench.known_target(labels) is others
+
+
+def test_of_several_labels_of_an_image_that_in_use_last_is_its_target(made: Bench) -> None:
+    first, labels = opened(made, "a.png")
+    more = labels_of(made, labels.metadata[KEY]["coco"])
+    own = made.viewer.add_labels(np.zeros((40, 30), np.uint16))
+    second, others = opened(made, "b.png")
+    for chosen in (more, own):
+        made.bench.set_image(first)
+        made.bench.use(chosen)
+        made.bench.set_image(second)
+        made.bench.use(others)
+        made.bench.set_image(first)
+        assert made.bench.known_target(others) is chosen
+    made.viewer.layers.remove(own)
+    made.bench.forget(own)
+    assert made.bench.known_target(others) is labels
 
 
 def test_layers_follow_a_corrected_pixel_size(made: Bench) -> None:
@@ -211,7 +257,7 @@ def test_a_target_of_another_size_does_not_fit(made: Bench) -> None:
     assert made.bench.fits(target)
     made.bench.set_image(made.viewer.add_image(np.zeros((80, 90))))
     assert not made.bench.fits(target)
-    assert made.bench.made_target() is None
+    assert made.bench.known_target() is None
 
 
 def colour(made: Bench, name: str) -> Image:
@@ -224,12 +270,12 @@ def test_pictures_of_one_size_get_labels_of_their_own() -> None:
     targets = []
     for picture in reversed(pictures):
         made.bench.set_image(picture)
-        assert made.bench.made_target() is None
+        assert made.bench.known_target() is None
         targets.append(made.bench.make_target())
     assert made.names == ["cells", "a", "DEXTR labels [1]", "b", "DEXTR labels", "Extreme clicks"]
     for picture, target in zip(pictures, reversed(targets), strict=True):
         made.bench.set_image(picture)
-        assert made.bench.made_target() is target
+        assert made.bench.known_target() is target
         assert image_of(target, made.viewer.layers) is picture
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,12 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Labels, Layer
+from PIL import Image as PictureFile
 from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 from napari_dextr.models.catalogue import EMBEDDED_FILE
 from napari_dextr.models.checkpoint import write_checkpoint
 from napari_dextr.models.own import keep_model, remove_model
 from napari_dextr.models.spec import ModelSpec
+from napari_dextr.napari_io.reader import read_layers
 from napari_dextr.places import DATA_VARIABLE
 from napari_dextr.widgets import annotate
 from napari_dextr.widgets.annotate import AnnotateWidget
@@ -147,6 +152,48 @@ def test_targets_are_labels_layers_other_than_the_preview(qtbot: Any, made: tupl
     viewer.layers.remove(mine)
     qtbot.waitUntil(lambda: widget.controller.target.layer is None)
     assert widget.targets.currentIndex() == 0
+
+
+def open_coco(viewer: ViewerModel, folder: Path) -> list[Layer]:
+    """Two pictures, each with an object, as the reader opens them."""
+    square = [[10, 10, 20, 10, 20, 20, 10, 20]]
+    images, annotations = [], []
+    for number in (1, 2):
+        name = f"p{number}.png"
+        PictureFile.fromarray(np.zeros((128, 128), np.uint8)).save(folder / name)
+        images.append({"id": number, "file_name": name, "height": 128, "width": 128})
+        entry = {"id": number, "image_id": number, "category_id": 1, "iscrowd": 0, "bbox": [10, 10, 10, 10]}
+        annotations.append({**entry, "area": 100, "segmentation": square})
+    path = folder / "set.json"
+    categories = [{"id": 1, "name": "mite"}]
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return [viewer.add_layer(Layer.create(*layer)) for layer in read_layers(str(path))]
+
+
+def test_objects_go_on_into_the_labels_that_were_opened_with_the_image(
+    qtbot: Any, made: tuple[ViewerModel, AnnotateWidget], tmp_path: Path
+) -> None:
+    viewer, widget = made
+    flat = viewer.add_image(np.zeros((128, 128)))
+    widget.controller.set_image(flat)
+    mine = viewer.add_labels(np.zeros((128, 128), int), name="mine")
+    widget.targets.layer = mine
+    qtbot.waitUntil(lambda: widget.controller.target.layer is mine)
+    stack, labels = open_coco(viewer, tmp_path)
+    for image, target in ((stack, labels), (flat, mine), (stack, labels)):
+        widget.images.layer = image
+        qtbot.waitUntil(lambda image=image: widget.controller.bench.image is image)
+        QTest.qWait(50)  # what the lists tell a moment later changes nothing
+        assert widget.targets.layer is widget.controller.target.layer is target
+    highest = labels.data.max()
+    widget.controller.arm()
+    assert widget.controller.bench.clicks is not None
+    for point in POINTS:
+        widget.controller.bench.clicks.layer.add([0, *point])
+    qtbot.waitUntil(widget.accept.isEnabled)
+    widget.accept.click()
+    assert labels.data[0, 60, 60] == highest + 1
+    assert [layer.name for layer in viewer.layers if isinstance(layer, Labels)][:2] == ["mine", "set labels"]
 
 
 def test_mask_options_reach_the_preview(qtbot: Any, made: tuple[ViewerModel, AnnotateWidget]) -> None:

@@ -77,6 +77,30 @@ def test_none_entry(qtbot: Any, viewer: ViewerModel) -> None:
     assert chosen == [layer, None]
 
 
+def test_only_the_user_picks(qtbot: Any, viewer: ViewerModel) -> None:
+    first, second = viewer.add_image(np.zeros((4, 4))), viewer.add_image(np.zeros((4, 4)))
+    box, chosen = combo(qtbot, viewer)
+    picked: list[Any] = []
+    box.picked.connect(picked.append)
+    viewer.layers.remove(second)
+    assert (chosen, picked) == ([first], [])
+    third = viewer.add_image(np.zeros((4, 4)))
+    box.setCurrentIndex(0)
+    assert picked == [third]
+
+
+def test_what_is_accepted_by_now_can_be_shown(qtbot: Any, viewer: ViewerModel) -> None:
+    wide = viewer.add_image(np.zeros((4, 4)))
+    deep = viewer.add_image(np.zeros((2, 4, 4)))
+    axes = [2]
+    box = LayerCombo(viewer, lambda layer: layer.ndim == axes[0])
+    qtbot.addWidget(box)
+    assert box.layer is wide
+    axes[0] = 3
+    box.layer = deep
+    assert box.layer is deep
+
+
 def test_works_with_napari_proxies(qtbot: Any, viewer: ViewerModel) -> None:
     proxies = pytest.importorskip("napari.utils._proxies")
     layer = viewer.add_image(np.zeros((4, 4)))

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..objects import ObjectClass, ObjectFacts
-from .belonging import noted_image
+from .belonging import coco_of, noted_image, pictures_of
 from .label_storage import finest
-from .object_table import KEY, record
+from .object_table import record
 from .placement import plain, same_place
 from .planes import PlaneView, layer_shape, shown_limits
 
@@ -189,7 +189,7 @@ def label_source(labels: Labels, image: Image | None) -> LabelSource:
         classes=classes,
         image=None if image is None else image_source(plain(image)),
         axes=axis_letters(labels),
-        coco=dict((labels.metadata.get(KEY) or {}).get("coco") or {}),
+        coco=dict(coco_of(labels)),
         place={
             "scale": [float(value) for value in labels.scale],
             "translate": [float(value) for value in labels.translate],
@@ -201,14 +201,14 @@ def label_source(labels: Labels, image: Image | None) -> LabelSource:
 def image_source(image: Image) -> ImageSource:
     """Take an image layer as it is now."""
     array: Any = image.data[0] if image.multiscale else image.data
-    coco = (image.metadata.get(KEY) or {}).get("coco") or {}
+    coco = coco_of(image)
     return ImageSource(
         name=str(image.name),
         array=array,
         ndim=image.ndim,
         limits=shown_limits(image),
         path=file_of(image),
-        images={tuple(entry["index"]): str(entry["file_name"]) for entry in coco.get("images", ())},
+        images=pictures_of(image),
         root=Path(coco["root"]) if "root" in coco else None,
     )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .belonging import named_apart
 from .placement import plain
 
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ def another_picture(one: Image, other: Image) -> bool:
     """Whether two images of one size show different things, so that they need labels of their own.
 
     Channels show one thing: they are grey, and come from one file or are seen through one another. Pictures in colour,
-    and files that are not seen through one another, are taken for a collection.
+    files that are not seen through one another, and what COCO files know as different pictures, are taken for a
+    collection.
     """
     if plain(one) is plain(other):
         return False
-    if one.rgb and other.rgb:
+    if named_apart(one, other) or (one.rgb and other.rgb):
         return True
     paths = [image.source.path for image in (one, other)]
     return None not in paths and paths[0] != paths[1] and _solid(one) and _solid(other)

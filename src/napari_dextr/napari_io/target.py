@@ -86,6 +86,7 @@ class Target:
         layer, image = self.layer, self._bench.image
         if layer is None or image is None:
             return
+        self._bench.use(layer)
         found, axes = [], self._axes()
         noted, classes = record(layer)
         for label, facts in noted.items():

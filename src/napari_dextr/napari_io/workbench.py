@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..prompt import Region
-from .belonging import belongs_to, noted_image
+from .belonging import belongs_to, holds_crowds, named_apart, noted_image, opened_together
 from .box_layer import BoxLayer
 from .click_layer import ClickLayer
 from .label_layers import clear_preview, new_preview, new_target, show_preview
@@ -56,6 +56,7 @@ class Workbench:
         self._replaced = replaced
         self._mark_layers: list[ClickLayer | BoxLayer] = []
         self._made_targets: list[tuple[Image, Labels]] = []
+        self._used_targets: list[tuple[Image, Labels]] = []  # the last one in use on each image
         self._sight = Sight(viewer)
 
     def holds(self, layer: Any) -> bool:
@@ -195,13 +196,34 @@ class Workbench:
 
     # -- target -------------------------------------------------------------------------------------------------
 
-    def made_target(self) -> Labels | None:
-        """A target made here before that lies over the present image."""
+    def use(self, target: Labels) -> None:
+        """Note that objects of the present image go into a target from now on."""
+        if self.image is not None:
+            self._used_targets = [used for used in self._used_targets if used[0] is not self.image]
+            self._used_targets.append((self.image, target))
+
+    def known_target(self, present: Labels | None = None) -> Labels | None:
+        """The target of the present image, perhaps one of its channels; None where there is none yet.
+
+        The present one where it fits, unless others were opened from a file together with the image; else that which
+        was in use on the image last, the first of those that were opened with it, the last that was made here.
+
+        Parameters
+        ----------
+        present : Labels, optional
+            Where objects go now, perhaps those of another image.
+        """
+        from napari.layers import Labels
+
         assert self.image is not None
-        for _, target in reversed(self._made_targets):
-            if self.holds(target) and self.fits(target):
-                return target
-        return None
+        image, layers = self.image, [plain(layer) for layer in self.viewer.layers]
+        fitting = [layer for layer in layers if isinstance(layer, Labels) and self.fits(layer)]
+        used = [target for other, target in self._used_targets if other is image]
+        opened = [layer for layer in fitting if opened_together(layer, image) and not holds_crowds(layer)]
+        kept = [] if opened else [present]
+        made = [target for _, target in reversed(self._made_targets)]
+        known = (*kept, *used, *opened, *made)
+        return next((target for target in known if any(target is layer for layer in fitting)), None)
 
     def fits(self, target: Labels) -> bool:
         """Whether a Labels layer has a pixel for each pixel of the present image, which may be one of several channels.
@@ -225,8 +247,10 @@ class Workbench:
 
     def _foreign(self, target: Labels) -> bool:
         """Whether a target belongs to an image that shows something else than the present one."""
-        made_for = noted_image(target)
-        return made_for is not None and self.image is not None and another_picture(made_for, self.image)
+        made_for, image = noted_image(target), self.image
+        if image is None:
+            return False
+        return named_apart(target, image) if made_for is None else another_picture(made_for, image)
 
     def make_target(self) -> Labels:
         """A new target for the present image."""
@@ -258,6 +282,7 @@ class Workbench:
             self._watch(False)
             self.image = self.clicks = self.boxes = None  # `tidy` does the rest
         self._made_targets = [made for made in self._made_targets if made[1] is not layer]
+        self._used_targets = [used for used in self._used_targets if layer is not used[0] and layer is not used[1]]
         for marks in [marks for marks in self._mark_layers if marks.layer is layer]:
             self._let_go(marks)
             if marks is self.clicks:

@@ -134,7 +134,7 @@ class AnnotateWidget(ScrollDock):
         # Layers come and go while napari is still busy with them: act when it has finished.
         later = Qt.ConnectionType.QueuedConnection
         self.images.chosen.connect(do.set_image, later)
-        self.targets.chosen.connect(do.set_target, later)
+        self.targets.picked.connect(do.set_target, later)  # where a layer has gone, the controller knows what to do
         self.models.chosen.connect(do.set_model)
         self.status.cancel.clicked.connect(do.model.cancel_load)
         do.model.returned.connect(self.models.show_choice)

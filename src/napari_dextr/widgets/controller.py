@@ -115,12 +115,12 @@ class AnnotateController(QObject):
         self.look()
 
     def keep_target(self) -> None:
-        """Go on with the Labels layer where it fits the image, perhaps another channel; else with one made for it."""
-        target = self.target.layer
-        if target is not None and self.bench.fits(target):
+        """Go on with the Labels layer of the image: see `Workbench.known_target`."""
+        target = self.bench.known_target(self.target.layer)
+        if target is not None and target is self.target.layer:
             self.target.adopt()
         else:
-            self.set_target(self.bench.made_target())
+            self.set_target(target)
 
     def set_target(self, target: Any) -> None:
         """Write accepted objects into a Labels layer; None makes a new one when it is needed."""

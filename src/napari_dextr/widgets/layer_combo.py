@@ -24,6 +24,7 @@ class LayerCombo(QComboBox):
     """
 
     chosen = Signal(object)  # a layer or None, by the user or because the chosen layer has gone
+    picked = Signal(object)  # the same, by the user only
 
     def __init__(
         self, viewer: Any, accepts: Callable[[Any], bool], *, none: str | None = None, parent: QWidget | None = None
@@ -49,6 +50,8 @@ class LayerCombo(QComboBox):
 
     @layer.setter
     def layer(self, layer: Any) -> None:
+        if layer is not None and not any(listed is plain(layer) for listed in self._layers):
+            self.refresh()  # what the list accepts may have changed
         for index, listed in enumerate(self._layers):
             if listed is plain(layer):
                 self.setCurrentIndex(index)
@@ -59,14 +62,14 @@ class LayerCombo(QComboBox):
         fitting = [plain(layer) for layer in reversed(self._viewer.layers) if self._accepts(plain(layer))]
         self._watch(fitting)
         self._layers = fitting if self._none is None else [None, *fitting]
-        self.blockSignals(True)
+        blocked = self.blockSignals(True)
         try:
             self.clear()
             self.addItems([self._none if layer is None else layer.name for layer in self._layers])
             kept = next((i for i, layer in enumerate(self._layers) if layer is before), 0)
             self.setCurrentIndex(kept if self._layers else -1)
         finally:
-            self.blockSignals(False)
+            self.blockSignals(blocked)
         if self.layer is not before:
             self.chosen.emit(self.layer)
 
@@ -89,4 +92,5 @@ class LayerCombo(QComboBox):
         self._watched = layers
 
     def _on_index(self, _: int) -> None:
+        self.picked.emit(self.layer)
         self.chosen.emit(self.layer)
