@@ -161,6 +161,59 @@ def test_without_boxes_nothing_begins(made: tuple[ViewerModel, BoxesJob]) -> Non
     assert len(viewer.layers) == 2  # no empty Labels layer is left behind
 
 
+def rename(viewer: ViewerModel, target: Any) -> None:
+    target.name = "mine"
+
+
+def paint(viewer: ViewerModel, target: Any) -> None:
+    target.data[0, 50, 190] = 99
+
+
+def tabulate(viewer: ViewerModel, target: Any) -> None:
+    target.features = {"index": [77], "remark": ["look again"]}
+
+
+def leave(viewer: ViewerModel, target: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("use", "annotated", "stays"),
+    [(leave, False, False), (rename, False, True), (paint, False, True), (tabulate, False, True), (leave, True, True)],
+)
+def test_undoing_the_whole_run_takes_its_layer_along_unless_it_is_used(
+    qtbot: Any,
+    made: tuple[ViewerModel, BoxesJob],
+    monkeypatch: pytest.MonkeyPatch,
+    use: Callable[[ViewerModel, Any], None],
+    annotated: bool,
+    stays: bool,
+) -> None:
+    monkeypatch.setattr(boxes_job, "used_in_annotate", lambda viewer, target: annotated)
+    viewer, job = made
+    image, shapes = boxes(viewer)
+    with qtbot.waitSignal(job.ended):
+        target = job.start(shapes, image, None, "any", "auto")
+    job.batch.accept(job.rows[0])  # type: ignore[union-attr]
+    use(viewer, target)
+    job.undo()
+    assert target in viewer.layers
+    assert job.undo() == "the whole run"
+    assert (target in viewer.layers) == stays
+    assert job.rows == []
+    assert job.undo() is None
+
+
+def test_undoing_the_whole_run_leaves_a_layer_that_was_there(qtbot: Any, made: tuple[ViewerModel, BoxesJob]) -> None:
+    viewer, job = made
+    image, shapes = boxes(viewer)
+    target = viewer.add_labels(np.zeros((4, 60, 200), np.uint8), scale=(2, 1, 1))
+    with qtbot.waitSignal(job.ended):
+        job.start(shapes, image, target, "any", "auto")
+    job.undo()
+    assert not target.data.any()
+    assert target in viewer.layers
+
+
 def test_showing_an_object(qtbot: Any, made: tuple[ViewerModel, BoxesJob]) -> None:
     viewer, job = made
     image, shapes = boxes(viewer)

@@ -115,6 +115,11 @@ def test_run_review_and_undo(qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWi
     assert not target.data.any()
     assert widget.table.rows.rows == []
     assert not widget.undo.isEnabled()
+    assert "Undone: the whole run, and the Labels layer" in widget.message.text.text()
+    assert [layer.name for layer in viewer.layers] == ["stack", "boxes"]
+    assert widget.targets.layer is None
+    run(qtbot, widget)  # and once more, from the beginning
+    assert sorted(np.unique(viewer.layers["DEXTR labels"].data)) == [0, 1, 2, 3]
 
 
 def test_all_reviewed(qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget]) -> None:

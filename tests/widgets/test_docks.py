@@ -14,6 +14,7 @@ from napari_dextr.widgets.docks import (
     note_in_annotate,
     tell_annotate,
     tell_models_changed,
+    used_in_annotate,
 )
 
 
@@ -34,6 +35,14 @@ def test_an_annotate_widget_that_keeps_the_layer_hears_what_is_written_there() -
     for target in ("labels", "others"):
         note_in_annotate(SimpleNamespace(window=SimpleNamespace(dock_widgets=docks)), target, [], {3: None})
     assert heard == [("labels", [], {3: None})]
+
+
+def test_a_layer_that_an_annotate_widget_knows_is_used() -> None:
+    annotate = SimpleNamespace(controller=SimpleNamespace(session=SimpleNamespace(targets={"labels": None})))
+    viewer = SimpleNamespace(window=SimpleNamespace(dock_widgets={"Annotate": annotate, "other": object()}))
+    assert used_in_annotate(viewer, "labels")
+    assert not used_in_annotate(viewer, "others")
+    assert not used_in_annotate(object(), "labels")
 
 
 def test_every_dock_with_a_list_of_models_is_told() -> None:

@@ -26,6 +26,7 @@ from ..napari_io.object_table import record
 from ..napari_io.placement import plain, same_place
 from ..napari_io.planes import Plane
 from .background import Background
+from .docks import used_in_annotate
 from .model_client import ModelLoader, load_segmenter
 
 _LOG = logging.getLogger(__name__)
@@ -36,13 +37,13 @@ _SHOWN = 0.25  # seconds between two looks at the queue while it grows
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """The layers of a run. ``made``: the target is new, and goes again where nothing comes of the run."""
+    """The layers of a run. ``made``: name of a new target, which goes again where nothing is left of the run."""
 
     boxes: Any
     image: Any
     target: Any
     overwrite: bool
-    made: bool
+    made: str | None
 
 
 class BoxesJob(QObject):
@@ -117,10 +118,11 @@ class BoxesJob(QObject):
         taken = take_boxes(boxes, image, self._viewer.dims)
         if not taken.objects:
             raise ImageError(f"'{boxes.name}' holds no box that can be used. Draw rectangles around objects first.")
-        made = target is None
-        if made:
+        made = None
+        if target is None:
             target = new_target(image)
             self._viewer.add_layer(target)
+            made = str(target.name)
         check_target(target, image)
         self._follow(None)
         self._total, self._problems = 0, []
@@ -174,6 +176,26 @@ class BoxesJob(QObject):
         if row.label is not None:
             self._viewer.layers.selection.active = batch.target
             batch.target.selected_label = row.label
+
+    def undo(self) -> str | None:
+        """Undo the last answer, or at the end the whole run, with the Labels layer that was made for it.
+
+        Returns
+        -------
+        str or None
+            What was undone.
+
+        Raises
+        ------
+        OutputError, ImageError
+            If the layer cannot be written now.
+        """
+        if self.batch is None:
+            return None
+        text = self.batch.undo()
+        if not self.rows:
+            self._take_back_target()
+        return text
 
     def _follow(self, batch: BoxBatch | None) -> None:
         """Turn to another batch, or to none; what is corrected in its layer is taken over."""
@@ -275,12 +297,18 @@ class BoxesJob(QObject):
         )
 
     def _take_back_target(self) -> None:
-        """Remove the new Labels layer of a run that came to nothing, unless somebody has painted in it."""
-        prepared, self._prepared = self._prepared, None
-        if prepared is None or not prepared.made or np.any(finest(prepared.target)):
+        """Remove the new Labels layer of a run of which nothing is left, unless somebody has done something with it."""
+        prepared = self._prepared
+        if prepared is None or prepared.made is None:
             return
-        if any(plain(layer) is prepared.target for layer in self._viewer.layers):
-            self._viewer.layers.remove(prepared.target)
+        target = prepared.target
+        used = target.name != prepared.made or record(target)[0] or len(target.features) or np.any(finest(target))
+        if used or used_in_annotate(self._viewer, target):
+            return
+        self._follow(None)
+        self._prepared = None
+        if any(plain(layer) is target for layer in self._viewer.layers):
+            self._viewer.layers.remove(target)
 
 
 def fitting_image(viewer: Any, boxes: Any) -> Any:

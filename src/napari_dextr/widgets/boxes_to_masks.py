@@ -224,11 +224,12 @@ class BoxesToMasksWidget(ScrollDock):
             self._after_answer()
 
     def _undo(self) -> None:
-        if self.undo.isEnabled() and self.job.batch is not None:
-            text = self._try(self.job.batch.undo)
+        if self.undo.isEnabled():
+            text = self._try(self.job.undo)
             self._tell_annotate()
             if text:
-                self.message.say(f"Undone: {text}.", "done")
+                layer = "" if self.job.batch is not None else ", and the Labels layer that was made for it"
+                self.message.say(f"Undone: {text}{layer}.", "done")
             if self.job.rows:
                 self.table.rows.touch()
             else:

@@ -84,10 +84,19 @@ def note_in_annotate(viewer: Any, target: Any, pixels: list[Any], objects: dict[
     pixels, objects
         As `napari_dextr.session.Session.note_written` takes them.
     """
-    for widget in _docked(viewer):
-        session: Any = getattr(getattr(widget, "controller", None), "session", None)
-        if target in getattr(session, "targets", ()):
-            session.note_written(target, pixels, objects)
+    for session in _keeping(viewer, target):
+        session.note_written(target, pixels, objects)
+
+
+def used_in_annotate(viewer: Any, target: Any) -> bool:
+    """Whether an open Annotate widget writes, or has written, into a layer: its undo needs it."""
+    return bool(_keeping(viewer, target))
+
+
+def _keeping(viewer: Any, target: Any) -> list[Any]:
+    """Sessions of Annotate widgets that keep a layer."""
+    sessions = [getattr(getattr(widget, "controller", None), "session", None) for widget in _docked(viewer)]
+    return [session for session in sessions if session is not None and target in session.targets]
 
 
 def tell_models_changed(viewer: Any) -> None:
