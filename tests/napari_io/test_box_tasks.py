@@ -9,7 +9,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_dextr.errors import ImageError
-from napari_dextr.napari_io.box_tasks import classes_for, take_boxes
+from napari_dextr.napari_io.box_tasks import classes_for, fitting_image, take_boxes
 from napari_dextr.objects import ObjectClass
 
 BOX = [(9.5, 4.5), (9.5, 20.5), (30.5, 20.5), (30.5, 4.5)]
@@ -120,3 +120,12 @@ def test_classes_and_numbers_come_along() -> None:
     assert [(task.class_name, task.annotation) for task in tasks] == [("egg", 11), ("mite", 12), ("", 13)]
     classes = classes_for(tasks, boxes, [ObjectClass(4, "mite", "#123456")])
     assert [(entry.id, entry.name) for entry in classes] == [(4, "mite"), (5, "egg")]
+
+
+def test_the_image_under_the_boxes_is_found() -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(np.zeros((9, 9)), scale=(2, 2))
+    top = viewer.add_image(np.zeros((9, 9)))
+    assert fitting_image(viewer, viewer.add_shapes(ndim=2, scale=(2, 2))) is image
+    assert fitting_image(viewer, viewer.add_shapes(ndim=2, scale=(3, 3))) is top
+    assert fitting_image(ViewerModel(), None) is None

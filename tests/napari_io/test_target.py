@@ -379,3 +379,16 @@ def test_classes_that_somebody_else_adds_are_taken_over(rig: Rig) -> None:
     store(layer, record(layer)[0], [*rig.session.classes, ObjectClass(2, "egg", "#123456")])
     rig.target.adopt()
     assert [entry.name for entry in rig.session.classes] == ["mite", "egg"]
+
+
+def test_who_listens_hears_of_every_change_of_layer() -> None:
+    rig = Rig()
+    heard: list[Any] = []
+    target = Target(rig.bench, rig.session, changed=lambda before: heard.append((before, target.layer)))
+    first, second = (rig.viewer.add_labels(np.zeros(SHAPE, np.uint16)) for _ in range(2))
+    for layer in (None, first, first, second):
+        target.choose(layer)
+    target.forget(second)
+    assert heard == [(None, first), (first, None), (None, second), (second, None)]
+    made = target.ensure()
+    assert heard[4:] == [(None, made)]

@@ -13,7 +13,7 @@ from napari.components import ViewerModel
 from napari_dextr.errors import DextrError, ImageError
 from napari_dextr.napari_io.object_table import record, store
 from napari_dextr.widgets import boxes_job
-from napari_dextr.widgets.boxes_job import BoxesJob, fitting_image
+from napari_dextr.widgets.boxes_job import BoxesJob
 
 
 @pytest.fixture
@@ -247,12 +247,3 @@ def test_a_target_that_goes_ends_the_run(qtbot: Any, made: tuple[ViewerModel, Bo
     job.forget(target)
     assert not job.busy
     assert job.rows == []
-
-
-def test_the_image_under_the_boxes_is_found() -> None:
-    viewer = ViewerModel()
-    image = viewer.add_image(np.zeros((9, 9)), scale=(2, 2))
-    top = viewer.add_image(np.zeros((9, 9)))
-    assert fitting_image(viewer, viewer.add_shapes(ndim=2, scale=(2, 2))) is image
-    assert fitting_image(viewer, viewer.add_shapes(ndim=2, scale=(3, 3))) is top
-    assert fitting_image(ViewerModel(), None) is None

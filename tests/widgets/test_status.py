@@ -81,7 +81,7 @@ def test_status(state: Session, facts: dict[str, Any], kind: str, words: str) ->
         prompts,
         model,
         notices,
-        to_accept=facts.get("to_accept", False),  # type: ignore[arg-type]
+        facts.get("to_accept", False),  # type: ignore[arg-type]
     )
     assert status.kind == kind
     assert words in status.text

@@ -14,7 +14,7 @@ from ..errors import ImageError, PromptError
 from ..objects import KINDS, Mark, ObjectClass, ObjectFacts, class_colour
 from ..prompt import Prompt
 from .object_table import record
-from .placement import plain
+from .placement import plain, same_place
 from .planes import Plane, current_plane, layer_shape
 
 if TYPE_CHECKING:
@@ -227,3 +227,14 @@ def _prompt(
 def _off(plane: Plane) -> tuple[int, ...]:
     """Indices along the axes that are not displayed."""
     return tuple(position for axis, position in enumerate(plane.index) if axis not in plane.axes)
+
+
+def fitting_image(viewer: Any, boxes: Any) -> Any:
+    """The image that boxes most likely belong to: one in the same place, the topmost first; else the topmost image."""
+    from napari.layers import Image
+
+    images = [plain(layer) for layer in reversed(viewer.layers) if isinstance(plain(layer), Image)]
+    boxes = plain(boxes)
+    return next(
+        (image for image in images if boxes is not None and same_place(image, boxes)), images[0] if images else None
+    )

@@ -39,6 +39,8 @@ class Target:
     session : Session
     scanned : callable, optional
         Called **in another thread** when the labels in use of a large layer are known; see `settle`.
+    changed : callable, optional
+        Called with the layer before, or None, when another one is taken, or none.
 
     Attributes
     ----------
@@ -46,11 +48,19 @@ class Target:
         None until the first object is accepted, unless the user chose a layer.
     """
 
-    def __init__(self, bench: Workbench, session: Session, *, scanned: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        bench: Workbench,
+        session: Session,
+        *,
+        scanned: Callable[[], None] = lambda: None,
+        changed: Callable[[Any], None] = lambda before: None,
+    ) -> None:
         self.layer: Labels | None = None
         self._bench = bench
         self._session = session
         self._scanned = scanned
+        self._changed = changed
         self._scan: LabelScan | None = None
 
     @property
@@ -71,6 +81,7 @@ class Target:
         self.layer = layer
         layer.events.paint.connect(self._on_painted)
         layer.events.data.connect(self._on_replaced)
+        self._changed(None)
         highest = 0 if empty else self._look_for_labels()
         pixels = LayerPixels(layer, self._bench.viewer.dims, highest=lambda: highest, check=partial(self._check, layer))
         _, classes = record(layer)
@@ -173,8 +184,9 @@ class Target:
         if self.layer is not None:
             self.layer.events.paint.disconnect(self._on_painted)
             self.layer.events.data.disconnect(self._on_replaced)
-            self.layer = None
+            before, self.layer = self.layer, None
             self._session.bind(None, None)
+            self._changed(before)
 
     def forget(self, layer: Any) -> None:
         """Let go of a layer that was removed from the viewer."""

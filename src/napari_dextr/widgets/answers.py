@@ -15,6 +15,7 @@ from .prompts import TOOLS, Prompts
 
 if TYPE_CHECKING:
     from ..napari_io.workbench import Workbench
+    from ..session.history import Change
 
 FEWEST = 3
 """Extreme points that suffice where the user insists."""
@@ -52,6 +53,7 @@ class Answers(QObject):
         model.answered.connect(self._on_answered)
         model.failed.connect(self._on_failed)
         model.moved.connect(self._on_moved)
+        session.watch(self._on_change)
 
     def refresh(self, *, by_hand: bool = False) -> None:
         """Show the mask of the present marks, or ask for it; ``by_hand``: the user has just made them."""
@@ -91,18 +93,19 @@ class Answers(QObject):
         """Whether the answer that is awaited is accepted as soon as it comes."""
         return self._session.busy and self._asked in (self._automatic, self._promised)
 
-    def accept_soon(self) -> None:
-        """Accept the answer that is awaited as soon as it comes; other marks, or `call_off`, make that void.
+    def accept_soon(self) -> bool:
+        """Accept the answer that is awaited as soon as it comes; False where none is. Other marks make that void.
 
         Extreme points that are clicked meanwhile belong to the next object, as with *auto-accept*.
         """
         if not self._session.busy or self.to_accept:
-            return
+            return self._session.busy
         self._notices.clear()
         self._promised = self._asked
         if self._prompts.tool == TOOLS[0] and self._session.box is None:  # a drawn box would change the one there is
             self._prompts.keep_back()
         self.shown.emit()
+        return True
 
     def call_off(self) -> None:
         """Accept nothing of what `accept_soon` was told: the user has done something else since then."""
@@ -145,6 +148,10 @@ class Answers(QObject):
     def _refuse(self, error: Exception, *, aloud: bool = True) -> None:
         self._refused = self._question
         self._notices.report(error, aloud=aloud, severe=error is self._model.error)
+
+    def _on_change(self, change: Change) -> None:
+        if change.how != "do" or change.tuning or change.classes:  # it would not be the object that was accepted
+            self.call_off()
 
     def _on_answered(self, serial: int, segmentation: Any) -> None:
         if not self._session.finish(serial, segmentation):

@@ -23,7 +23,7 @@ from ..napari_io.label_layers import check_target, new_target
 from ..napari_io.label_storage import finest
 from ..napari_io.navigation import show_place
 from ..napari_io.object_table import record
-from ..napari_io.placement import plain, same_place
+from ..napari_io.placement import plain
 from ..napari_io.planes import Plane
 from .background import Background
 from .docks import used_in_annotate
@@ -309,14 +309,3 @@ class BoxesJob(QObject):
         self._prepared = None
         if any(plain(layer) is target for layer in self._viewer.layers):
             self._viewer.layers.remove(target)
-
-
-def fitting_image(viewer: Any, boxes: Any) -> Any:
-    """The image that boxes most likely belong to: one in the same place, the topmost first; else the topmost image."""
-    from napari.layers import Image
-
-    images = [plain(layer) for layer in reversed(viewer.layers) if isinstance(plain(layer), Image)]
-    boxes = plain(boxes)
-    return next(
-        (image for image in images if boxes is not None and same_place(image, boxes)), images[0] if images else None
-    )

@@ -18,9 +18,9 @@ from qtpy.QtWidgets import (
 
 from ..errors import DextrError
 from ..napari_io.box_batch import DELETED, OPEN
-from ..napari_io.box_tasks import holds_boxes
+from ..napari_io.box_tasks import fitting_image, holds_boxes
 from ..napari_io.preferences import read_preferences, use_folders
-from .boxes_job import BoxesJob, fitting_image
+from .boxes_job import BoxesJob
 from .boxes_review import ReviewPanel
 from .docks import ScrollDock, come_forward, correct_in_annotate, note_in_annotate, tell_annotate
 from .export_parts import MessagePanel

@@ -65,7 +65,7 @@ class AnnotateController(QObject):
         )
         seen = ViewerChanges(self)
         self.bench = Workbench(viewer, seen.on_view, self._bind_keys, seen.on_pixels)
-        self.target = Target(self.bench, self.session, scanned=self._scanned.emit)
+        self.target = Target(self.bench, self.session, scanned=self._scanned.emit, changed=self._on_target)
         self.model = ModelClient(load)
         self.prompts = Prompts(viewer, self.session, self.bench)
         self.answers = Answers(self.session, self.bench, self.prompts, self.model, self.notices)
@@ -89,9 +89,7 @@ class AnnotateController(QObject):
     @property
     def status(self) -> Status:
         """What is going on, and what to do next."""
-        return status_of(
-            self.session, self.bench, self.prompts, self.model, self.notices, to_accept=self.answers.to_accept
-        )
+        return status_of(self.session, self.bench, self.prompts, self.model, self.notices, self.answers.to_accept)
 
     # -- what the user chooses ------------------------------------------------------------------------------------
 
@@ -124,17 +122,11 @@ class AnnotateController(QObject):
 
     def set_target(self, target: Any) -> None:
         """Write accepted objects into a Labels layer; None makes a new one when it is needed."""
-        before = self.target.layer
         self.objects.show_tables()
-        if plain(target) is not before:
-            self.notices.clear()  # what it says of an object in the layer before would be read of this one
         try:
             self.target.choose(target)
         except DextrError as error:
             self.notices.report(error)
-        if before is not self.target.layer:
-            self.answers.call_off()
-            self._bind_target(before)
         self.changed.emit()
 
     def reload_objects(self, target: Any) -> None:
@@ -169,16 +161,9 @@ class AnnotateController(QObject):
 
         While the model is still at work, as soon as its answer comes.
         """
-        if self.bench.image is None:
+        if self.bench.image is None or self.answers.accept_soon():
             return
-        if self.session.busy:
-            self.answers.accept_soon()
-            return
-        before = self.target.layer
-        accepted = self.objects.accept()
-        if before is not self.target.layer:
-            self._bind_target(before)
-        if accepted:
+        if self.objects.accept():
             self._next_object()
         elif self.prompts.let_go():
             self.answers.refresh(by_hand=True)
@@ -265,7 +250,6 @@ class AnnotateController(QObject):
     def _follow(self, step: Callable[[], Change | None]) -> None:
         self.notices.clear()
         self.answers.forgive()
-        self.answers.call_off()
         self.prompts.let_go()
         try:
             change = step()
@@ -291,8 +275,6 @@ class AnnotateController(QObject):
             self.accept()
 
     def _on_change(self, change: Change) -> None:
-        if change.tuning or change.classes:  # the object would not be the one that was accepted
-            self.answers.call_off()
         self.objects.follow(change)
 
     def _on_loaded(self) -> None:
@@ -304,8 +286,10 @@ class AnnotateController(QObject):
         self.prompts.settle()
         self.changed.emit()
 
-    def _bind_target(self, before: Any) -> None:
+    def _on_target(self, before: Any) -> None:
+        self.answers.call_off()
         if before is not None:
+            self.notices.clear()  # what it says of an object in that layer would be read of the next one
             self.keys.release(before)
         if self.target.layer is not None:
             self._bind_keys(self.target.layer)

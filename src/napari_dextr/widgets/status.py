@@ -40,7 +40,6 @@ def status_of(
     prompts: Prompts,
     model: ModelClient,
     notices: Notices,
-    *,
     to_accept: bool = False,
 ) -> Status:
     """What to say, most urgent first; ``to_accept``: what the model finds is accepted as soon as it comes."""

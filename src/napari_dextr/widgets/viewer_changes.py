@@ -32,9 +32,6 @@ class ViewerChanges(QObject):
         do = self._do
         layer, correcting = plain(event.value), do.session.reopened is not None
         do.keys.release(layer)
-        if layer is do.target.layer:
-            do.answers.call_off()
-            do.notices.clear()
         do.target.forget(layer)
         if do.bench.boxes is not None and layer is do.bench.boxes.layer:
             do.session.set_box(None)
