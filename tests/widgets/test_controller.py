@@ -377,6 +377,15 @@ def test_an_image_that_was_closed_and_opened_again_keeps_its_objects(full: Rig) 
     assert list(full.do.session.objects) == [1]
 
 
+def test_without_an_image_there_is_no_going_back_to_an_object(full: Rig) -> None:
+    full.segment()
+    full.do.accept()
+    full.viewer.layers.remove(full.do.bench.image)
+    full.do.reopen(1)
+    assert full.do.session.reopened is None
+    assert "Open an image" in full.do.status.text
+
+
 def test_another_channel_keeps_the_chosen_target_and_another_image_does_not(full: Rig) -> None:
     chosen = full.viewer.add_labels(np.zeros((40, 50), np.uint16), name="nuclei")
     full.do.set_target(chosen)

@@ -194,6 +194,8 @@ class AnnotateController(QObject):
 
     def reopen(self, label: int | None = None) -> None:
         """Go back to an accepted object: that under the cursor by default."""
+        if self.bench.image is None:
+            return
         released = self.prompts.let_go()
         if self.objects.reopen(label):
             self.show_place()
