@@ -102,7 +102,7 @@ def _halved(pixels: Channels) -> Channels:
     height, width = (extent // 2 * 2 for extent in pixels.shape[-2:])
     even, odd = (pixels[:, row:height:2, :width] for row in (0, 1))
     rows = even + odd
-    return (rows[:, :, 0::2] + rows[:, :, 1::2]) / 4
+    return np.asarray((rows[:, :, 0::2] + rows[:, :, 1::2]) / 4, np.float32)
 
 
 def quieten(pixels: Channels) -> Channels:

@@ -117,7 +117,7 @@ def test_crops_are_what_annotate_shows_the_network(kind, tmp_path):
         expected = as_annotate_sees_it(image, viewer, labels == label)
         np.testing.assert_array_equal(crop.mask, expected.mask)
         np.testing.assert_array_equal(crop.image, expected.image)
-        assert crop.image.std() > 10
+        assert crop.image.std() > 4  # of a picture that is nothing but noise, most is averaged away
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1), (0, 2, 1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from napari.components import ViewerModel
 
 from napari_dextr.errors import DextrError, ImageError
 from napari_dextr.napari_io.object_table import record, store
+from napari_dextr.napari_io.parked_sessions import release_closed
+from napari_dextr.session.autosave import SUFFIX
 from napari_dextr.widgets import boxes_job
 from napari_dextr.widgets.boxes_job import BoxesJob
 
@@ -201,6 +204,19 @@ def test_undoing_the_whole_run_takes_its_layer_along_unless_it_is_used(
     assert (target in viewer.layers) == stays
     assert job.rows == []
     assert job.undo() is None
+
+
+def test_a_run_that_was_undone_is_not_offered_again(qtbot: Any, many: Any, tmp_path: Path) -> None:
+    viewer = ViewerModel()
+    job = BoxesJob(viewer, lambda *_: many, tmp_path)
+    image, shapes = boxes(viewer)
+    with qtbot.waitSignal(job.ended):
+        job.start(shapes, image, None, "any", "auto")
+    assert list(tmp_path.glob(f"*{SUFFIX}"))
+    job.undo()
+    job.stop()
+    release_closed()
+    assert not list(tmp_path.glob(f"*{SUFFIX}"))
 
 
 def test_undoing_the_whole_run_leaves_a_layer_that_was_there(qtbot: Any, made: tuple[ViewerModel, BoxesJob]) -> None:

@@ -14,6 +14,7 @@ from ..objects import AnnotatedObject, ObjectClass, ObjectFacts
 from ..prompt import Region
 from ..session.labelling import AcceptPolicy
 from ..session.patches import Patch
+from ..words import number_of
 from .box_tasks import BoxTask
 from .label_pixels import LayerPixels
 from .object_table import KEY, given_highest, note_highest, record, store
@@ -115,6 +116,14 @@ class BoxBatch:
         self._areas: dict[int, int] = {}
         self._steps = [_Step("the whole run", [], {}, [])]
         self._clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+
+    @property
+    def summary(self) -> str:
+        """How much was found, in words, and what comes next."""
+        failed = sum(row.label is None for row in self.rows)
+        found = number_of(len(self.rows) - failed, "object")
+        left = f", {failed:,} failed" if failed else ""
+        return f"{found} in '{self.target.name}'{left}. Review the least certain first."
 
     @property
     def undo_text(self) -> str | None:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from ..errors import OutputError
 from ..prompt import Region
-from .label_storage import allocate, check_editable
+from .label_storage import allocate, check_editable, finest
+from .object_table import record
 from .placement import placement, same_place
 from .planes import Plane, layer_shape
 
@@ -122,6 +123,11 @@ def new_target(image: Image) -> Labels:
         colormap=_cyclic_colormap(),
         **placement(image),
     )
+
+
+def is_untouched(layer: Labels, name: str) -> bool:
+    """Whether nobody has left anything in a Labels layer made by this name: pixels, objects, or another name."""
+    return layer.name == name and not (record(layer)[0] or len(layer.features) or np.any(finest(layer)))
 
 
 def check_target(target: Labels, image: Image) -> None:

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from ..errors import DextrError, ImageError
@@ -19,7 +18,7 @@ from ..napari_io.box_batch import BoxBatch, Reviewed
 from ..napari_io.box_journal import BoxJournal
 from ..napari_io.box_run import find_masks, take_pixels
 from ..napari_io.box_tasks import classes_for, take_boxes
-from ..napari_io.label_layers import check_target, new_target
+from ..napari_io.label_layers import check_target, is_untouched, new_target
 from ..napari_io.label_storage import finest
 from ..napari_io.navigation import show_place
 from ..napari_io.object_table import record
@@ -269,15 +268,13 @@ class BoxesJob(QObject):
     def _on_failed(self, error: Exception) -> None:
         if not isinstance(error, DextrError):
             _LOG.error("Unexpected error in the Boxes to masks widget", exc_info=error)
-        found = self._settle()
         said = str(error) if isinstance(error, DextrError) else f"That failed unexpectedly ({error}); please report it."
-        self.ended.emit(f"{said} {found}".strip(), "error")
+        self.ended.emit(f"{said} {self._settle()}".strip(), "error")
 
     def _on_end(self, prefix: str | None) -> None:
-        found = self._settle()
         left = f" {len(self._problems)} of the boxes could not be used: {self._problems[0]}" if self._problems else ""
         failed = sum(row.label is None for row in self.rows)
-        text = f"{prefix + ' ' if prefix else ''}{found}{left}"
+        text = f"{prefix + ' ' if prefix else ''}{self._settle()}{left}"
         self.ended.emit(text, "warning" if prefix or left or failed else "done")
 
     def _settle(self) -> str:
@@ -288,22 +285,14 @@ class BoxesJob(QObject):
         self.batch.settle()
         if self._journal is not None:
             self._journal.complete = True
-        failed = sum(row.label is None for row in self.rows)
-        found = len(self.rows) - failed
-        return (
-            f"{found:,} object{'s' if found != 1 else ''} in '{self.batch.target.name}'"
-            + (f", {failed:,} failed" if failed else "")
-            + ". Review the least certain first."
-        )
+        return self.batch.summary
 
     def _take_back_target(self) -> None:
         """Remove the new Labels layer of a run of which nothing is left, unless somebody has done something with it."""
         prepared = self._prepared
-        if prepared is None or prepared.made is None:
+        if prepared is None or prepared.made is None or not is_untouched(prepared.target, prepared.made):
             return
-        target = prepared.target
-        used = target.name != prepared.made or record(target)[0] or len(target.features) or np.any(finest(target))
-        if used or used_in_annotate(self._viewer, target):
+        if used_in_annotate(self._viewer, target := prepared.target):
             return
         self._follow(None)
         self._prepared = None
