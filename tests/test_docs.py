@@ -276,11 +276,12 @@ def test_figures_stand_on_the_page_as_they_were_measured(part: Callable[[str], A
             assert f"| {timing['median_ms']:.1f} | {timing['p95_ms']:.1f} | {timing['runs']} |" in text
 
 
-def test_what_was_tried_stands_on_its_page(part: Callable[[str], Any]) -> None:
+@pytest.mark.parametrize("results", ["ablation.jsonl", "ablation-data.jsonl"])
+def test_what_was_tried_stands_on_its_page(part: Callable[[str], Any], results: str) -> None:
     recipe = Recipe.read("embedded")
-    text = (DOCS / "benchmarks" / "ablation.jsonl").read_text(encoding="utf-8")
+    text = (DOCS / "benchmarks" / results).read_text(encoding="utf-8")
     lines = [json.loads(line) for line in text.splitlines()]
-    table = part("ablation_table").table()
+    table = part("ablation_table").table(results)
     for line in lines:
         exact = np.mean([iou[0] for iou in line["iou"].values()])
         assert re.search(rf"\| {re.escape(line['axis'])}: {re.escape(line['name'])} \|.*\*\*{exact:.3f}\*\*", table)

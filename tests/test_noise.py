@@ -15,7 +15,7 @@ from napari_dextr.frame import Frame
 from napari_dextr.image import as_plane
 from napari_dextr.metrics import iou
 from napari_dextr.napari_io.samples import nuclei_labels
-from napari_dextr.noise import LOUDEST, averaging_width, noise_level, quieten
+from napari_dextr.noise import LOUDEST, averaging_width, is_thin, noise_level, quieten
 from napari_dextr.simulation import Simulator
 
 
@@ -109,6 +109,23 @@ def test_a_frame_averages_noise_only_where_it_is_asked_to():
     image = noisy(scene(), 40).transpose(1, 2, 0)
     plane, frame = as_plane(image, limits=(0, 255)), Frame.around((30, 40, 59, 79), 128, (90, 120))
     assert frame.read(plane, quiet=True)[0].std() < frame.read(plane)[0].std() - 10
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "thin"), [(30, 30, False), (60, 30, False), (30, 150, True), (4, 40, True)]
+)
+def test_thin_is_what_is_long_for_its_thickness(height, width, thin):
+    rows, cols = np.mgrid[: height + 10, : width + 10]
+    bar = ((rows - 5) // height == 0) & ((cols - 5) // width == 0)
+    assert is_thin(bar) == thin
+    assert is_thin(bar[::2], (2.0, 1.0)) == thin  # pixels that are not square
+    assert is_thin(np.kron(bar, np.ones((3, 3), bool))) == thin
+
+
+def test_a_winding_fibre_is_thin_and_so_is_nothing():
+    rows, cols = np.mgrid[:100, :200]
+    assert is_thin(np.abs(rows - 50 - 30 * np.sin(cols / 20)) < 4)
+    assert is_thin(np.zeros((5, 5), bool))
 
 
 def test_nuclei_under_strong_noise_are_found_nearly_as_well_as_in_the_clean_image():

@@ -12,7 +12,7 @@ sys.path.insert(0, str(PROJECT / "tools"))
 import ablate
 
 
-def table() -> str:
-    """Every variant that was tried, in the order it was tried in."""
-    text = (DOCS / "benchmarks" / "ablation.jsonl").read_text(encoding="utf-8")
+def table(name: str = "ablation.jsonl") -> str:
+    """Every variant whose result stands in a file under ``docs/benchmarks``, in the order of the variants."""
+    text = (DOCS / "benchmarks" / name).read_text(encoding="utf-8")
     return ablate.table([json.loads(line) for line in text.splitlines()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import ablation_table
 import benchmark_page
@@ -31,6 +32,7 @@ def keys() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "ablation": ablation_table.table,
+    "ablation_data": partial(ablation_table.table, "ablation-data.jsonl"),
     "benchmarks": benchmark_page.page,
     "commands": command_line.reference,
     "floors": house.drawing,

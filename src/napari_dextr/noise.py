@@ -24,6 +24,7 @@ _NARROWEST = 0.3  # pixels; a narrower average gives each neighbour less than ha
 _FAINTEST = 2.0  # grey levels; a crop that shows less than this shows nothing
 _MEDIAN_OF_NORMAL = 0.67449  # of the absolute values, in deviations
 _WORTH_HALVING = 16  # pixels of a side; half of less shows hardly anything but edges
+_THIN = 0.25  # thickness of an object, as a share of its length
 _REACH = 3.0  # deviations that an average reaches to
 _SAMPLED = 64  # rows and columns at which noise is measured, at least, where there are so many
 
@@ -125,3 +126,36 @@ def quieten(pixels: Channels) -> Channels:
 
     quiet: Channels = gaussian_filter(pixels, (0, width, width), mode="nearest", truncate=_REACH)
     return quiet
+
+
+def is_thin(mask: npt.NDArray[np.bool_], steps: tuple[float, float] = (1.0, 1.0)) -> bool:
+    """Whether an object is so thin for its length that averaging takes it away with the noise: a fibre, a vessel.
+
+    Parameters
+    ----------
+    mask : (h, w) bool
+    steps : (float, float)
+        Height and width of its pixels, in any unit.
+
+    Returns
+    -------
+    bool
+        True for an empty mask: nothing is left of the object.
+
+    Examples
+    --------
+    >>> disc = np.hypot(*(np.indices((40, 40)) - 20)) < 15
+    >>> is_thin(disc), is_thin(np.eye(40) > 0)
+    (False, True)
+    """
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return True
+    padded = np.pad(mask, 1)
+    edges = [np.count_nonzero(np.diff(padded, axis=axis)) for axis in (0, 1)]
+    outline = (
+        (edges[0] * steps[1] + edges[1] * steps[0]) * np.pi / 4
+    )  # edges count slanted outlines longer than they are
+    area = np.count_nonzero(mask) * steps[0] * steps[1]
+    longer = max((rows[-1] - rows[0] + 1) * steps[0], (cols[-1] - cols[0] + 1) * steps[1])
+    return bool(2 * area / outline < _THIN * longer)

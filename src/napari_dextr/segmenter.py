@@ -41,6 +41,11 @@ class Pipeline(Protocol):
     ) -> tuple[npt.NDArray[np.float32], Region]:
         """Probability ``(h, w)`` and the region it covers."""
 
+    def look_again(
+        self, logits: torch.Tensor, placement: Any, plane: ImagePlane, prompt: Prompt, spec: ModelSpec
+    ) -> torch.Tensor | None:
+        """Another input for the same place, ``(1, C, S, S)``, where the answer shows that the first did not suit it."""
+
 
 class Segmenter:
     """A network, its spec and a device. Make it with `napari_dextr.load_model`.
@@ -117,7 +122,7 @@ class Segmenter:
         started = time.perf_counter()
         plane = as_plane(image, channels=channels, limits=limits)
         inputs, placements = self._read(plane, prompt)
-        result = self._finish(self.runtime(inputs), placements, prompt, plane.shape)
+        result = self._finish(self.runtime(inputs), placements, prompt, plane)
         return replace(result, seconds=time.perf_counter() - started)
 
     def segment_many(
@@ -170,7 +175,7 @@ class Segmenter:
                 done, first = [], 0
                 for index, _, placements in ready:
                     part = _part(output, slice(first, first + len(placements)))
-                    done.append((index, self._finish(part, placements, prompts[index], plane.shape)))
+                    done.append((index, self._finish(part, placements, prompts[index], plane)))
                     first += len(placements)
                 seconds = (time.perf_counter() - started) / len(ready)
                 answers.update((index, replace(result, seconds=seconds)) for index, result in done)
@@ -188,16 +193,19 @@ class Segmenter:
         return self._pipeline.read(plane, prompt, self.spec)
 
     def _finish(
-        self, output: NetworkOutput, placements: Sequence[Any], prompt: Prompt, shape: tuple[int, int]
+        self, output: NetworkOutput, placements: Sequence[Any], prompt: Prompt, plane: ImagePlane
     ) -> Segmentation:
         """Result of one prompt, from the answers to its looks."""
         best = self._pipeline.choose(output.score, placements) if len(placements) > 1 else 0
         kept = _part(output, slice(best, best + 1))
+        better = self._pipeline.look_again(kept.logits, placements[best], plane, prompt, self.spec)
+        if better is not None:
+            kept = self.runtime(better)
         probability, region = self._pipeline.paste(kept.logits, placements[best], prompt, self.spec)
         score = None if kept.score is None else float(kept.score[0])
         # where nothing says how large the object is, other objects lie in the window: the mask is the part clicked on
         post = PostProcess(keep_marked=len(placements) > 1)
-        return Segmentation(probability, region, shape, prompt, score, self.spec.name, self.spec.threshold, post)
+        return Segmentation(probability, region, plane.shape, prompt, score, self.spec.name, self.spec.threshold, post)
 
     def check(self, prompt: Prompt) -> None:
         """Raise `UnsupportedMarkError` where the prompt holds a mark this model was not trained for."""

@@ -142,3 +142,27 @@ def test_an_empty_earlier_mask_and_nothing_else_is_refused():
     empty = Prompt().with_mask(np.zeros((9, 9), bool), (slice(0, 9), slice(0, 9)))
     with pytest.raises(PromptError, match="click the object"):
         working_bounds(empty, (120, 110))
+
+
+# -- noise ----------------------------------------------------------------------------------------------------------
+
+
+def answer(mask: np.ndarray) -> torch.Tensor:
+    """The logits of a network that is sure."""
+    return torch.from_numpy(np.where(mask, 9.0, -9.0)).float()[None, None]
+
+
+@pytest.mark.parametrize(("loud", "thin", "again"), [(True, True, True), (True, False, False), (False, True, False)])
+def test_a_thin_object_in_noise_is_looked_at_again_with_its_noise(loud, thin, again):
+    image = np.zeros((120, 110), np.float32) + np.linspace(60, 200, 110, dtype=np.float32)
+    image += np.random.default_rng(0).normal(0, 40 if loud else 0, image.shape).astype(np.float32)
+    plane, prompt, pipeline = as_plane(image, limits=(0, 255)), Prompt.extreme(EXTREMES), HousePipeline()
+    inputs, (frame,) = pipeline.read(plane, prompt, SPEC)
+    rows, cols = np.mgrid[:32, :32]
+    found = answer(np.abs(rows - cols) < 2 if thin else np.hypot(rows - 16, cols - 16) < 12)
+    better = pipeline.look_again(found, frame, plane, prompt, SPEC)
+    assert (better is not None) == again
+    if better is not None:
+        assert better.shape == inputs.shape
+        torch.testing.assert_close(better[:, 3:], inputs[:, 3:])  # the marks
+        assert better[:, :3].diff(dim=3).abs().mean() > 2 * inputs[:, :3].diff(dim=3).abs().mean()

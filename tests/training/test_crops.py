@@ -104,6 +104,14 @@ def test_an_object_is_cut_the_same_from_its_own_region(place, extent):
     assert longer == pytest.approx(64 * whole.side / max(2 * whole.side, whole.side + 4), abs=1.5)
 
 
+def test_a_crop_is_as_quiet_as_what_a_click_shows_the_network():
+    image = np.full((200, 200), 100.0) + np.random.default_rng(0).normal(0, 40, (200, 200))
+    rows, cols = np.mgrid[:200, :200]
+    masks = [np.hypot(rows - 100, cols - 100) < 40, np.abs(rows - cols) < 2]
+    compact, thin = (cut(as_plane(image, limits=(0, 255)), mask, None, 80).image.std() for mask in masks)
+    assert compact < 15 < thin  # of a thin object, averaging would leave nothing
+
+
 def test_an_empty_mask_is_refused():
     with pytest.raises(DataError, match="empty"):
         cut(as_plane(np.zeros((20, 20), np.uint8)), np.zeros((20, 20), bool), None, 32)

@@ -12,6 +12,7 @@ from ..errors import PromptError
 from ..frame import Frame
 from ..guidance import encode
 from ..image import ImagePlane
+from ..noise import is_thin
 from ..obedience import obey
 from ..prompt import Bounds, Prompt, Region
 from .spec import ModelSpec
@@ -33,9 +34,18 @@ class HousePipeline:
         )
         inputs = []
         for frame in frames:
-            pixels, inside = frame.read(plane, quiet=True)
-            inputs.append(torch.cat([normalise(pixels[None], inside[None]), encode(prompt, frame)[None]], dim=1))
+            inputs.append(_input(*frame.read(plane, quiet=True), prompt, frame))
         return torch.cat(inputs), frames
+
+    def look_again(
+        self, logits: torch.Tensor, placement: Frame, plane: ImagePlane, prompt: Prompt, spec: ModelSpec
+    ) -> torch.Tensor | None:
+        """The crop with its noise, where the object is so thin that it was averaged away together with the noise."""
+        rows, cols = (float(step) for step in np.abs(np.diag(placement.inverse[:, :2])))
+        if not is_thin((torch.sigmoid(logits[0, 0]) > spec.threshold).numpy(), (rows, cols)):
+            return None
+        (quiet, inside), (pixels, _) = placement.read(plane, quiet=True), placement.read(plane)
+        return None if torch.equal(quiet, pixels) else _input(pixels, inside, prompt, placement)
 
     def choose(self, scores: torch.Tensor | None, frames: Sequence[Frame]) -> int:
         """The look to keep, by the model's own scores ``(N,)``; the larger window where they are about equal."""
@@ -50,6 +60,10 @@ class HousePipeline:
         """Probability and the region it covers, from ``(1, 1, s, s)`` logits; clicks get their way."""
         probability, region = placement.paste(logits[0, 0])
         return obey(probability, region, prompt, spec.threshold), region
+
+
+def _input(pixels: torch.Tensor, inside: torch.Tensor, prompt: Prompt, frame: Frame) -> torch.Tensor:
+    return torch.cat([normalise(pixels[None], inside[None]), encode(prompt, frame)[None]], dim=1)
 
 
 def working_bounds(prompt: Prompt, shape: tuple[int, int]) -> tuple[Bounds, ...]:

@@ -101,6 +101,11 @@ class PublishedPipeline:
         """The look to keep: there is only one."""
         return 0
 
+    def look_again(
+        self, logits: Tensor, placement: Placement, plane: ImagePlane, prompt: Prompt, spec: ModelSpec
+    ) -> None:
+        """Never: the authors look once."""
+
     def paste(
         self, logits: Tensor, placement: Placement, prompt: Prompt, spec: ModelSpec
     ) -> tuple[npt.NDArray[np.float32], Region]:
