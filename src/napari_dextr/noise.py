@@ -20,7 +20,7 @@ Chosen on noisy nuclei, animals and everyday objects of the training packs: 0.09
 """
 
 _WIDEST = 0.1  # deviation of the averaging, as a share of the crop's shorter side: shapes stay
-_NARROWEST = 0.3  # pixels; a narrower average gives each neighbour less than half a percent
+_NARROWEST = 0.5  # pixels; narrower averages change clean crops for nothing
 _FAINTEST = 2.0  # grey levels; a crop that shows less than this shows nothing
 _MEDIAN_OF_NORMAL = 0.67449  # of the absolute values, in deviations
 _WORTH_HALVING = 16  # pixels of a side; half of less shows hardly anything but edges
