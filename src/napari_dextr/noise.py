@@ -25,6 +25,7 @@ _FAINTEST = 2.0  # grey levels; a crop that shows less than this shows nothing
 _MEDIAN_OF_NORMAL = 0.67449  # of the absolute values, in deviations
 _WORTH_HALVING = 16  # pixels of a side; half of less shows hardly anything but edges
 _THIN = 0.25  # thickness of an object, as a share of its length
+_SHAPED = 512  # pixels of a side that suffice to see how thin an object is
 _REACH = 3.0  # deviations that an average reaches to
 _SAMPLED = 64  # rows and columns at which noise is measured, at least, where there are so many
 
@@ -148,14 +149,15 @@ def is_thin(mask: npt.NDArray[np.bool_], steps: tuple[float, float] = (1.0, 1.0)
     >>> is_thin(disc), is_thin(np.eye(40) > 0)
     (False, True)
     """
+    stride = max(1, max(mask.shape) // _SHAPED)
+    mask = mask[::stride, ::stride]
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return True
     padded = np.pad(mask, 1)
     edges = [np.count_nonzero(np.diff(padded, axis=axis)) for axis in (0, 1)]
-    outline = (
-        (edges[0] * steps[1] + edges[1] * steps[0]) * np.pi / 4
-    )  # edges count slanted outlines longer than they are
+    # Counted edges are longer than a slanted outline: by 4 / pi, over all directions.
+    outline = (edges[0] * steps[1] + edges[1] * steps[0]) * np.pi / 4
     area = np.count_nonzero(mask) * steps[0] * steps[1]
     longer = max((rows[-1] - rows[0] + 1) * steps[0], (cols[-1] - cols[0] + 1) * steps[1])
     return bool(2 * area / outline < _THIN * longer)
