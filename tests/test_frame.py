@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from napari_dextr.frame import Frame, resample
 from napari_dextr.image import as_plane
+from napari_dextr.noise import averaging_width
 
 coordinate = st.floats(-300, 700, allow_nan=False)
 extent = st.floats(1, 500)
@@ -196,3 +197,18 @@ def test_resample_averages_where_the_target_is_coarser():
     checker = torch.tensor(np.indices((64, 64)).sum(axis=0) % 2, dtype=torch.float32)[None]
     matrix = np.array([[8.0, 0, 3.5], [0, 8.0, 3.5]])
     np.testing.assert_allclose(resample(checker, matrix, (8, 8)), 0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize("extent", [40, 500])  # magnified, and averaged over blocks first
+def test_the_averaging_is_told_in_pixels_of_the_image(extent):
+    image = np.linspace(60, 200, 800, dtype=np.float32) + np.zeros((800, 1), np.float32)
+    image += np.random.default_rng(0).normal(0, 200, image.shape).astype(np.float32)
+    frame = Frame.around((100, 100, 99 + extent, 99 + extent), 96, image.shape)
+    plane = as_plane(image, limits=(-1000, 1000))
+    if extent == 40:
+        expected = averaging_width(plane.read(frame.region).transpose(2, 0, 1))
+    else:
+        expected = averaging_width(frame.read(plane)[0].numpy()) / frame.zoom
+    assert frame.averaging(plane) == pytest.approx(expected, rel=0.5)
+    assert frame.averaging(plane) > 2
+    assert frame.averaging(as_plane(np.zeros((800, 800), np.uint8))) == 0

@@ -15,7 +15,7 @@ from napari_dextr.frame import Frame
 from napari_dextr.image import as_plane
 from napari_dextr.metrics import iou
 from napari_dextr.napari_io.samples import nuclei_labels
-from napari_dextr.noise import LOUDEST, averaging_width, is_thin, noise_level, quieten
+from napari_dextr.noise import LOUDEST, averaging_width, is_thin, noise_level, quieten, thickness
 from napari_dextr.simulation import Simulator
 
 
@@ -117,15 +117,22 @@ def test_a_frame_averages_noise_only_where_it_is_asked_to():
 def test_thin_is_what_is_long_for_its_thickness(height, width, thin):
     rows, cols = np.mgrid[: height + 10, : width + 10]
     bar = ((rows - 5) // height == 0) & ((cols - 5) // width == 0)
-    assert is_thin(bar) == thin
-    assert is_thin(bar[::2], (2.0, 1.0)) == thin  # pixels that are not square
-    assert is_thin(np.kron(bar, np.ones((20, 20), bool))) == thin
+    assert is_thin(*thickness(bar)) == thin
+    assert is_thin(*thickness(bar[::2], (2.0, 1.0))) == thin  # pixels that are not square
+    large = thickness(np.kron(bar, np.ones((20, 20), bool)))  # looked at in part
+    np.testing.assert_allclose(large, 20 * np.array(thickness(bar)), rtol=0.05)
 
 
 def test_a_winding_fibre_is_thin_and_so_is_nothing():
     rows, cols = np.mgrid[:100, :200]
-    assert is_thin(np.abs(rows - 50 - 30 * np.sin(cols / 20)) < 4)
-    assert is_thin(np.zeros((5, 5), bool))
+    assert is_thin(*thickness(np.abs(rows - 50 - 30 * np.sin(cols / 20)) < 4))
+    assert is_thin(*thickness(np.zeros((5, 5), bool)))
+
+
+def test_what_is_much_thicker_than_the_average_is_wide_is_not_taken_away():
+    assert is_thin(10, 100, width=2)
+    assert not is_thin(10, 100, width=0.5)
+    assert not is_thin(60, 100, width=20)  # compact
 
 
 def test_nuclei_under_strong_noise_are_found_nearly_as_well_as_in_the_clean_image():

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from .image import ImagePlane
-from .noise import quieten
+from .noise import averaging_width, quieten
 from .prompt import Bounds, Points, Region
 
 _BAND = 1 << 22  # pixels resampled at a time: bounds the memory of a very large object
@@ -136,16 +136,26 @@ class Frame:
         inside : (S, S) bool tensor
             Where the canvas lies on the image.
         """
+        source, matrix = self._source(plane)
+        if quiet:
+            # Before anything is magnified: neighbours have noise of their own only here.
+            source = torch.from_numpy(quieten(source.numpy()))
+        return resample(source, matrix, (self.size, self.size), antialias=False), self.covers_image()
+
+    def averaging(self, plane: ImagePlane) -> float:
+        """How widely `read` averages noise away, image pixels; 0 where there is none."""
+        source, matrix = self._source(plane)
+        finer = np.linalg.norm(matrix[:, :2], axis=1) / np.linalg.norm(self.inverse[:, :2], axis=1)
+        return averaging_width(source.numpy()) / float(finer.mean())
+
+    def _source(self, plane: ImagePlane) -> tuple[torch.Tensor, Matrix]:
+        """The pixels ``(3, h, w)`` that the crop is resampled from, and the map from the canvas to them."""
         rows, cols = (float(step) for step in 1 / np.linalg.norm(self.matrix[:, :2], axis=0))  # per canvas pixel
         block = plane.read_coarse(self._region(math.ceil(max(rows, cols))), (rows, cols))
         matrix = self.inverse.copy()
         matrix[:, 2] -= block.origin
         matrix /= np.asarray(block.spacing)[:, None]
-        source, matrix = shrunk(torch.from_numpy(block.pixels).permute(2, 0, 1), matrix)
-        if quiet:
-            # Before anything is magnified: neighbours have noise of their own only here.
-            source = torch.from_numpy(quieten(source.numpy()))
-        return resample(source, matrix, (self.size, self.size), antialias=False), self.covers_image()
+        return shrunk(torch.from_numpy(block.pixels).permute(2, 0, 1), matrix)
 
     def covers_image(self) -> torch.Tensor:
         """``(S, S)`` bool tensor: where the canvas lies on the image."""

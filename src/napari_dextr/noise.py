@@ -25,6 +25,7 @@ _FAINTEST = 2.0  # grey levels; a crop that shows less than this shows nothing
 _MEDIAN_OF_NORMAL = 0.67449  # of the absolute values, in deviations
 _WORTH_HALVING = 16  # pixels of a side; half of less shows hardly anything but edges
 _THIN = 0.25  # thickness of an object, as a share of its length
+_SMEARED = 18.0  # widths of an average; what is thicker keeps its edges
 _SHAPED = 512  # pixels of a side that suffice to see how thin an object is
 _REACH = 3.0  # deviations that an average reaches to
 _SAMPLED = 64  # rows and columns at which noise is measured, at least, where there are so many
@@ -129,8 +130,8 @@ def quieten(pixels: Channels) -> Channels:
     return quiet
 
 
-def is_thin(mask: npt.NDArray[np.bool_], steps: tuple[float, float] = (1.0, 1.0)) -> bool:
-    """Whether an object is so thin for its length that averaging takes it away with the noise: a fibre, a vessel.
+def thickness(mask: npt.NDArray[np.bool_], steps: tuple[float, float] = (1.0, 1.0)) -> tuple[float, float]:
+    """Mean thickness of an object, and its length.
 
     Parameters
     ----------
@@ -140,24 +141,38 @@ def is_thin(mask: npt.NDArray[np.bool_], steps: tuple[float, float] = (1.0, 1.0)
 
     Returns
     -------
-    bool
-        True for an empty mask: nothing is left of the object.
+    thickness, length : float
+        In that unit: twice the area over the outline, and the longer side of the box. Both 0 for an empty mask.
 
     Examples
     --------
-    >>> disc = np.hypot(*(np.indices((40, 40)) - 20)) < 15
-    >>> is_thin(disc), is_thin(np.eye(40) > 0)
-    (False, True)
+    >>> bar = np.zeros((20, 60), bool)
+    >>> bar[8:12, 5:55] = True
+    >>> across, along = thickness(bar)
+    >>> round(across, 1), along
+    (4.7, 50.0)
     """
     stride = max(1, max(mask.shape) // _SHAPED)
-    mask = mask[::stride, ::stride]
+    mask, (height, width) = mask[::stride, ::stride], (stride * step for step in steps)
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
-        return True
+        return 0.0, 0.0
     padded = np.pad(mask, 1)
     edges = [np.count_nonzero(np.diff(padded, axis=axis)) for axis in (0, 1)]
     # Counted edges are longer than a slanted outline: by 4 / pi, over all directions.
-    outline = (edges[0] * steps[1] + edges[1] * steps[0]) * np.pi / 4
-    area = np.count_nonzero(mask) * steps[0] * steps[1]
-    longer = max((rows[-1] - rows[0] + 1) * steps[0], (cols[-1] - cols[0] + 1) * steps[1])
-    return bool(2 * area / outline < _THIN * longer)
+    outline = (edges[0] * width + edges[1] * height) * np.pi / 4
+    area = np.count_nonzero(mask) * height * width
+    return float(2 * area / outline), float(max(np.ptp(rows) * height + height, np.ptp(cols) * width + width))
+
+
+def is_thin(thickness: float, length: float, width: float = math.inf) -> bool:
+    """Whether an object is so thin that averaging takes it away with the noise: a fibre, a vessel.
+
+    Parameters
+    ----------
+    thickness, length : float
+        Of the object, as `thickness` gives them. Nothing (0, 0) is thin.
+    width : float
+        Of the averaging, in the same unit. Without it: whether any could take the object away.
+    """
+    return thickness <= _THIN * length and thickness <= _SMEARED * width

@@ -12,7 +12,7 @@ from ..errors import PromptError
 from ..frame import Frame
 from ..guidance import encode
 from ..image import ImagePlane
-from ..noise import is_thin
+from ..noise import is_thin, thickness
 from ..obedience import obey
 from ..prompt import Bounds, Prompt, Region
 from .spec import ModelSpec
@@ -41,11 +41,12 @@ class HousePipeline:
         self, logits: torch.Tensor, placement: Frame, plane: ImagePlane, prompt: Prompt, spec: ModelSpec
     ) -> torch.Tensor | None:
         """The crop with its noise, where the object is so thin that it was averaged away together with the noise."""
-        rows, cols = (float(step) for step in np.abs(np.diag(placement.inverse[:, :2])))
-        if not is_thin((torch.sigmoid(logits[0, 0]) > spec.threshold).numpy(), (rows, cols)):
+        height, width = np.abs(np.diag(placement.inverse[:, :2])) * placement.size / logits.shape[-1]
+        found = thickness((torch.sigmoid(logits[0, 0]) > spec.threshold).numpy(), (float(height), float(width)))
+        if not is_thin(*found):
             return None
-        (quiet, inside), (pixels, _) = placement.read(plane, quiet=True), placement.read(plane)
-        return None if torch.equal(quiet, pixels) else _input(pixels, inside, prompt, placement)
+        averaging = placement.averaging(plane)
+        return _input(*placement.read(plane), prompt, placement) if averaging and is_thin(*found, averaging) else None
 
     def choose(self, scores: torch.Tensor | None, frames: Sequence[Frame]) -> int:
         """The look to keep, by the model's own scores ``(N,)``; the larger window where they are about equal."""
