@@ -94,10 +94,13 @@ def _width(pixels: Channels) -> float:
     noise = noise_level(pixels)
     if noise == 0:
         return 0.0
-    variance = float(np.mean([channel.var() - noise_level(channel[None]) ** 2 for channel in pixels]))
-    shown = math.sqrt(max(variance, _FAINTEST**2))
+    variance = float(np.mean([channel.var() for channel in pixels]))
     # White noise that a Gaussian of deviation s averages keeps 1 / (2 s sqrt(pi)) of its own deviation.
-    return noise / (LOUDEST * shown * 2 * math.sqrt(math.pi))
+    least = noise / (LOUDEST * 2 * math.sqrt(math.pi) * math.sqrt(max(variance, _FAINTEST**2)))
+    if least < _NARROWEST / 4:
+        return least  # far too narrow to be used, whatever part of the variance is noise
+    variance -= float(np.mean([noise_level(channel[None]) ** 2 for channel in pixels]))
+    return noise / (LOUDEST * 2 * math.sqrt(math.pi) * math.sqrt(max(variance, _FAINTEST**2)))
 
 
 def _halved(pixels: Channels) -> Channels:
