@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from .image import ImagePlane
-from .noise import averaging_width, quieten
+from .noise import averaging_width, is_thin, quieten, thickness
 from .prompt import Bounds, Points, Region
 
 _BAND = 1 << 22  # pixels resampled at a time: bounds the memory of a very large object
@@ -147,6 +147,23 @@ class Frame:
         source, matrix = self._source(plane)
         finer = np.linalg.norm(matrix[:, :2], axis=1) / np.linalg.norm(self.inverse[:, :2], axis=1)
         return averaging_width(source.numpy()) / float(finer.mean())
+
+    def smears(self, plane: ImagePlane, mask: npt.NDArray[np.bool_], steps: tuple[float, float] = (1.0, 1.0)) -> bool:
+        """Whether a quiet `read` takes an object away with the noise.
+
+        Parameters
+        ----------
+        plane : ImagePlane
+        mask : (h, w) bool
+            The object, at any scale.
+        steps : (float, float)
+            Height and width of the mask's pixels, image pixels.
+        """
+        found = thickness(mask, steps)
+        if not is_thin(*found):  # most are not, and nothing needs to be read for them
+            return False
+        width = self.averaging(plane)
+        return width > 0 and is_thin(*found, width)
 
     def _source(self, plane: ImagePlane) -> tuple[torch.Tensor, Matrix]:
         """The pixels ``(3, h, w)`` that the crop is resampled from, and the map from the canvas to them."""

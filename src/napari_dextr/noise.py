@@ -95,11 +95,14 @@ def _width(pixels: Channels) -> float:
     if noise == 0:
         return 0.0
     variance = float(np.mean([channel.var() for channel in pixels]))
-    # White noise that a Gaussian of deviation s averages keeps 1 / (2 s sqrt(pi)) of its own deviation.
-    least = noise / (LOUDEST * 2 * math.sqrt(math.pi) * math.sqrt(max(variance, _FAINTEST**2)))
+    least = _width_for(noise, variance)
     if least < _NARROWEST / 4:
         return least  # far too narrow to be used, whatever part of the variance is noise
-    variance -= float(np.mean([noise_level(channel[None]) ** 2 for channel in pixels]))
+    return _width_for(noise, variance - float(np.mean([noise_level(channel[None]) ** 2 for channel in pixels])))
+
+
+def _width_for(noise: float, variance: float) -> float:
+    """White noise that a Gaussian of deviation s averages keeps 1 / (2 s sqrt(pi)) of its own deviation."""
     return noise / (LOUDEST * 2 * math.sqrt(math.pi) * math.sqrt(max(variance, _FAINTEST**2)))
 
 

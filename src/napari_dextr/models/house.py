@@ -12,7 +12,6 @@ from ..errors import PromptError
 from ..frame import Frame
 from ..guidance import encode
 from ..image import ImagePlane
-from ..noise import is_thin, thickness
 from ..obedience import obey
 from ..prompt import Bounds, Prompt, Region
 from .spec import ModelSpec
@@ -42,11 +41,9 @@ class HousePipeline:
     ) -> torch.Tensor | None:
         """The crop with its noise, where the object is so thin that it was averaged away together with the noise."""
         height, width = np.abs(np.diag(placement.inverse[:, :2])) * placement.size / logits.shape[-1]
-        found = thickness((torch.sigmoid(logits[0, 0]) > spec.threshold).numpy(), (float(height), float(width)))
-        if not is_thin(*found):
-            return None
-        averaging = placement.averaging(plane)
-        return _input(*placement.read(plane), prompt, placement) if averaging and is_thin(*found, averaging) else None
+        mask = (torch.sigmoid(logits[0, 0]) > spec.threshold).numpy()
+        smeared = placement.smears(plane, mask, (float(height), float(width)))
+        return _input(*placement.read(plane), prompt, placement) if smeared else None
 
     def choose(self, scores: torch.Tensor | None, frames: Sequence[Frame]) -> int:
         """The look to keep, by the model's own scores ``(N,)``; the larger window where they are about equal."""

@@ -15,7 +15,6 @@ from ..coco import MissingImageError
 from ..errors import DataError, DextrError, ImageError, first_line
 from ..frame import Frame
 from ..image import ImagePlane
-from ..noise import is_thin, thickness
 from ..prompt import Region
 from ..session.patches import placed
 from .annotated import AnnotatedImage, Choice, Going, Mask, Stopped, reasons, trimmed
@@ -80,9 +79,7 @@ def cut(plane: ImagePlane, mask: Any, ignore: Any | None, side: int, region: Reg
     if not mask.any():
         raise DataError("The mask is empty, so there is nothing to cut out.")
     frame = _frame(tight, side, plane.shape)
-    seen_as = thickness(mask)
-    smeared = is_thin(*seen_as) and is_thin(*seen_as, frame.averaging(plane))
-    pixels, inside = frame.read(plane, quiet=not smeared)  # as it is read when somebody clicks it
+    pixels, inside = frame.read(plane, quiet=not frame.smears(plane, mask))  # as it is read when somebody clicks it
     flags = torch.where(_seen(frame, tight, mask, plane.shape), OBJECT, 0)
     border = _border(frame)
     seen = _grown(frame.region, border, plane.shape)
