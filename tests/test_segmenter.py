@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -340,3 +341,46 @@ def test_one_click_on_the_outline_does_not_shrink_the_object_to_itself(kind):
     start = Prompt().with_mask(truth, (slice(0, 200), slice(0, 220))) if kind == "mask" else Prompt.clicks([(100, 110)])
     result = load_model().segment(image.clip(0, 255).astype(np.uint8), start.with_boundary([(100, 150)]))
     assert iou(result.full_mask(), truth) > 0.85
+
+
+class Told(torch.nn.Module):
+    """Answers as a function does, which stays the same where the network is copied."""
+
+    def __init__(self, answer: Callable[[], tuple[torch.Tensor, torch.Tensor]]) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, canvases: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.answer()
+
+
+ROWS, COLS = np.mgrid[:32, :32]
+FIBRE, OTHER_FIBRE = np.abs(ROWS - COLS) < 2, np.abs(ROWS - 16) < 2
+NUCLEUS, NOTHING = np.hypot(ROWS - 16, COLS - 16) < 12, np.zeros((32, 32), bool)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "asked", "kept"),
+    [
+        (FIBRE, OTHER_FIBRE, 2, 2),
+        (FIBRE, NUCLEUS, 2, 1),  # a nucleus of which noise has left a thin part: worse with its noise
+        (FIBRE, NOTHING, 2, 1),
+        (NOTHING, NUCLEUS, 2, 2),
+        (NUCLEUS, FIBRE, 1, 1),
+    ],
+)
+def test_what_is_found_with_the_noise_counts_where_it_is_thin_as_well(first, second, asked, kept):
+    noisy = np.random.default_rng(0).normal(0, 40, (120, 110)) + np.linspace(60, 200, 110)
+    asks: list[int] = []
+
+    def answer() -> tuple[torch.Tensor, torch.Tensor]:
+        asks.append(len(asks) + 1)
+        mask = first if len(asks) == 1 else second
+        return torch.from_numpy(np.where(mask, 9.0, -9.0)).float()[None, None], torch.tensor([float(asks[-1])])
+
+    spec = ModelSpec(name="told", architecture="compact", canvas=64, marks=MARKS, has_score=True)
+    segmenter = Segmenter(Told(answer), spec, device="cpu", precision="full")  # other precisions are tried out first
+    points = Prompt.extreme([(20, 50), (60, 25), (90, 50), (60, 80)])
+    result = segmenter.segment(noisy.astype(np.float32), points, limits=(0, 255))
+    assert len(asks) == asked
+    assert result.score == pytest.approx(1 / (1 + math.exp(-kept)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -43,8 +43,14 @@ class Pipeline(Protocol):
 
     def look_again(
         self, logits: torch.Tensor, placement: Any, plane: ImagePlane, prompt: Prompt, spec: ModelSpec
-    ) -> torch.Tensor | None:
-        """Another input for the same place, ``(1, C, S, S)``, where the answer shows that the first did not suit it."""
+    ) -> tuple[torch.Tensor, Callable[[torch.Tensor], bool]] | None:
+        """Another input for the same place, where the answer shows that the first did not suit it.
+
+        Returns
+        -------
+        (1, C, S, S) tensor, callable
+            The input; and whether the answer to it, its ``(1, 1, s, s)`` logits, is the one to keep.
+        """
 
 
 class Segmenter:
@@ -198,9 +204,11 @@ class Segmenter:
         """Result of one prompt, from the answers to its looks."""
         best = self._pipeline.choose(output.score, placements) if len(placements) > 1 else 0
         kept = _part(output, slice(best, best + 1))
-        better = self._pipeline.look_again(kept.logits, placements[best], plane, prompt, self.spec)
-        if better is not None:
-            kept = self.runtime(better)
+        again = self._pipeline.look_again(kept.logits, placements[best], plane, prompt, self.spec)
+        if again is not None:
+            inputs, better = again
+            second = self.runtime(inputs)
+            kept = second if better(second.logits) else kept
         probability, region = self._pipeline.paste(kept.logits, placements[best], prompt, self.spec)
         score = None if kept.score is None else float(kept.score[0])
         # where nothing says how large the object is, other objects lie in the window: the mask is the part clicked on

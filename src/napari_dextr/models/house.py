@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -38,12 +38,22 @@ class HousePipeline:
 
     def look_again(
         self, logits: torch.Tensor, placement: Frame, plane: ImagePlane, prompt: Prompt, spec: ModelSpec
-    ) -> torch.Tensor | None:
-        """The crop with its noise, where the object is so thin that it was averaged away together with the noise."""
-        height, width = np.abs(np.diag(placement.inverse[:, :2])) * placement.size / logits.shape[-1]
-        mask = (torch.sigmoid(logits[0, 0]) > spec.threshold).numpy()
-        smeared = placement.smears(plane, mask, (float(height), float(width)))
-        return _input(*placement.read(plane), prompt, placement) if smeared else None
+    ) -> tuple[torch.Tensor, Callable[[torch.Tensor], bool]] | None:
+        """The crop with its noise, where the object is so thin that it was averaged away together with the noise.
+
+        Of a nucleus, noise can leave a thin part in the first answer. What is found with the noise then is not thin,
+        and mostly worse: it counts only where it is thin too, or where nothing was found at first.
+        """
+        sides = np.abs(np.diag(placement.inverse[:, :2])) * placement.size / logits.shape[-1]
+        mask, steps = _mask(logits, spec), (float(sides[0]), float(sides[1]))
+        if not placement.smears(plane, mask, steps):
+            return None
+
+        def better(second: torch.Tensor) -> bool:
+            found = _mask(second, spec)
+            return bool(found.any()) and (not mask.any() or placement.smears(plane, found, steps))
+
+        return _input(*placement.read(plane), prompt, placement), better
 
     def choose(self, scores: torch.Tensor | None, frames: Sequence[Frame]) -> int:
         """The look to keep, by the model's own scores ``(N,)``; the larger window where they are about equal."""
@@ -58,6 +68,11 @@ class HousePipeline:
         """Probability and the region it covers, from ``(1, 1, s, s)`` logits; clicks get their way."""
         probability, region = placement.paste(logits[0, 0])
         return obey(probability, region, prompt, spec.threshold), region
+
+
+def _mask(logits: torch.Tensor, spec: ModelSpec) -> npt.NDArray[np.bool_]:
+    mask: npt.NDArray[np.bool_] = (torch.sigmoid(logits[0, 0]) > spec.threshold).numpy()
+    return mask
 
 
 def _input(pixels: torch.Tensor, inside: torch.Tensor, prompt: Prompt, frame: Frame) -> torch.Tensor:
