@@ -56,6 +56,11 @@ def made(
     qtbot.waitUntil(lambda: not widget.controller.model.running)
 
 
+def previewed(widget: AnnotateWidget) -> bool:
+    """Whether the model has answered."""
+    return widget.controller.session.segmentation is not None
+
+
 def test_empty_state(made: tuple[ViewerModel, AnnotateWidget]) -> None:
     _, widget = made
     assert "Open an image first" in widget.status.text.text()
@@ -108,16 +113,40 @@ def test_buttons_follow_the_state(qtbot: Any, made: tuple[ViewerModel, AnnotateW
     clicks = widget.controller.bench.clicks
     assert clicks is not None
     clicks.layer.add(POINTS)
-    qtbot.waitUntil(widget.accept.isEnabled)
+    qtbot.waitUntil(lambda: previewed(widget))
+    assert widget.accept.isEnabled()
     assert "score 0.90" in widget.status.result.text()
     widget.undo.click()
     assert not widget.accept.isEnabled()
     assert widget.redo.isEnabled()
     widget.redo.click()
-    qtbot.waitUntil(widget.accept.isEnabled)
+    qtbot.waitUntil(lambda: previewed(widget))
     widget.accept.click()
     assert widget.targets.currentText() == "DEXTR labels"
     assert not widget.discard.isEnabled()
+
+
+def test_accept_by_button_need_not_wait_for_the_model(
+    qtbot: Any, made: tuple[ViewerModel, AnnotateWidget], segmenter: Any
+) -> None:
+    viewer, widget = made
+    do = widget.controller
+    do.set_image(viewer.add_image(np.zeros((128, 128))))
+    assert do.bench.clicks is not None
+    segmenter.gate.clear()
+    do.bench.clicks.layer.add(POINTS)
+    assert do.session.busy
+    assert widget.accept.isEnabled()
+    widget.accept.click()
+    assert "accepted as soon as it is found" in widget.status.text.text()
+    assert not widget.accept.isEnabled()  # the press was taken
+    widget.classes.added.emit("cell")  # calls it off, as it would call Enter off
+    assert do.session.busy
+    assert widget.accept.isEnabled()
+    widget.accept.click()
+    segmenter.gate.set()
+    qtbot.waitUntil(lambda: list(do.session.objects) == [1])
+    assert not widget.accept.isEnabled()
 
 
 def test_the_list_of_images_follows_undo(qtbot: Any, made: tuple[ViewerModel, AnnotateWidget]) -> None:
@@ -143,7 +172,7 @@ def test_targets_are_labels_layers_other_than_the_preview(qtbot: Any, made: tupl
     clicks = widget.controller.bench.clicks
     assert clicks is not None
     clicks.layer.add(POINTS)
-    qtbot.waitUntil(widget.accept.isEnabled)
+    qtbot.waitUntil(lambda: previewed(widget))
     assert [widget.targets.itemText(i) for i in range(widget.targets.count())] == ["New: DEXTR labels", "mine"]
     widget.targets.setCurrentIndex(1)
     qtbot.waitUntil(lambda: widget.controller.target.layer is mine)
@@ -190,7 +219,7 @@ def test_objects_go_on_into_the_labels_that_were_opened_with_the_image(
     assert widget.controller.bench.clicks is not None
     for point in POINTS:
         widget.controller.bench.clicks.layer.add([0, *point])
-    qtbot.waitUntil(widget.accept.isEnabled)
+    qtbot.waitUntil(lambda: previewed(widget))
     widget.accept.click()
     assert labels.data[0, 60, 60] == highest + 1
     assert [layer.name for layer in viewer.layers if isinstance(layer, Labels)][:2] == ["mine", "set labels"]
@@ -202,7 +231,7 @@ def test_mask_options_reach_the_preview(qtbot: Any, made: tuple[ViewerModel, Ann
     clicks = widget.controller.bench.clicks
     assert clicks is not None
     clicks.layer.add(POINTS)
-    qtbot.waitUntil(widget.accept.isEnabled)
+    qtbot.waitUntil(lambda: previewed(widget))
     session = widget.controller.session
     widget.mask.slider.setValue(80)
     qtbot.waitUntil(lambda: session.segmentation is not None and session.segmentation.threshold == 0.8)
@@ -253,7 +282,7 @@ def test_works_with_napari_proxies(qtbot: Any, load: Callable[[str, str], Any]) 
     clicks = widget.controller.bench.clicks
     assert clicks is not None
     clicks.layer.add(POINTS)
-    qtbot.waitUntil(widget.accept.isEnabled)
+    qtbot.waitUntil(lambda: previewed(widget))
     widget.accept.click()
     assert viewer.layers["DEXTR labels"].data[60, 60] == 1
     widget.release()
@@ -298,7 +327,7 @@ def test_real_clicks_keys_and_drags(
 
     for point in POINTS:
         fingers.click(*world(point))
-    qtbot.waitUntil(widget.accept.isEnabled)
+    qtbot.waitUntil(lambda: previewed(widget))
     assert do.session.segmentation is not None
     np.testing.assert_allclose(do.session.segmentation.prompt.extreme_points, POINTS, atol=1)
 
@@ -317,9 +346,9 @@ def test_real_clicks_keys_and_drags(
     assert do.session.remaining == 2
     for point in second[2:]:
         fingers.click(*world(point))
-    qtbot.waitUntil(widget.accept.isEnabled)
+    qtbot.waitUntil(lambda: previewed(widget))
     fingers.drag(world(second[3]), world((117.0, 70.0)))
-    qtbot.waitUntil(lambda: widget.accept.isEnabled() and do.session.segmentation.prompt.bounds[3] > 50)  # type: ignore[union-attr,index]
+    qtbot.waitUntil(lambda: previewed(widget) and do.session.segmentation.prompt.bounds[3] > 50)  # type: ignore[union-attr,index]
     fingers.key(Qt.Key.Key_Escape)
     assert not widget.accept.isEnabled()
     assert set(np.unique(labels)) == {0, 1}
@@ -347,7 +376,7 @@ def test_gestures_keys_and_boxes_by_hand(
     qtbot.waitUntil(lambda: do.model.segmenter is not None)
     for point in POINTS:
         fingers.click(*point)
-    qtbot.waitUntil(widget.accept.isEnabled)
+    qtbot.waitUntil(lambda: previewed(widget))
     fingers.click(60, 60)
     place = fingers.move(30, 30)
     qtbot.mouseClick(fingers.canvas, Qt.MouseButton.RightButton, pos=place)
@@ -359,7 +388,7 @@ def test_gestures_keys_and_boxes_by_hand(
     assert kinds == ["extreme"] * 4 + ["inside", "outside", "outside", "boundary"]
     fingers.key(Qt.Key.Key_W)
     assert len(do.session.marks) == 7
-    qtbot.waitUntil(widget.accept.isEnabled)
+    qtbot.waitUntil(lambda: previewed(widget))
 
     # the keys work whichever of the layers is active
     for layer in (viewer.layers["Image"], do.bench.preview):
@@ -367,7 +396,7 @@ def test_gestures_keys_and_boxes_by_hand(
         fingers.key(Qt.Key.Key_U)
         fingers.key(Qt.Key.Key_U, Qt.KeyboardModifier.ShiftModifier)
         assert len(do.session.marks) == 7
-        qtbot.waitUntil(widget.accept.isEnabled)
+        qtbot.waitUntil(lambda: previewed(widget))
     fingers.key(Qt.Key.Key_Return)
     assert list(do.session.objects) == [1]
     viewer.layers.selection.active = do.target.layer
@@ -384,7 +413,7 @@ def test_gestures_keys_and_boxes_by_hand(
     # a box, drawn with the mouse
     fingers.key(Qt.Key.Key_R)
     fingers.drag((20, 20), (80, 90))
-    qtbot.waitUntil(widget.accept.isEnabled)
+    qtbot.waitUntil(lambda: previewed(widget))
     assert do.session.box is not None
     fingers.key(Qt.Key.Key_Return)
     assert len(do.session.objects) == 1
@@ -426,7 +455,7 @@ def test_enter_right_after_the_fourth_click(
     fingers.key(Qt.Key.Key_Escape)
     segmenter.gate.set()
     fingers.key(Qt.Key.Key_U)
-    qtbot.waitUntil(widget.accept.isEnabled)
+    qtbot.waitUntil(lambda: previewed(widget))
     assert list(do.session.objects) == [1]
 
     # a correcting click and Enter at once
@@ -482,7 +511,7 @@ def test_a_coin_with_the_embedded_model(make_napari_viewer: Any, qtbot: Any, han
     fingers = hand(viewer)
     for point in [(33, 44), (55, 22), (75, 43), (53, 66)]:
         fingers.click(*point)
-    qtbot.waitUntil(widget.accept.isEnabled)
+    qtbot.waitUntil(lambda: previewed(widget))
     fingers.key(Qt.Key.Key_Return)
     labels = viewer.layers["DEXTR labels"].data
     rows, cols = np.mgrid[: data.shape[0], : data.shape[1]]

@@ -81,7 +81,7 @@ class AnnotateWidget(ScrollDock):
         self.arm = button("Add points", "extreme", "Make the points layer active: each click on the image adds a point")
         self.undo = button("Undo", "undo", "Take back the last step, whatever it was (also Ctrl+Z)")
         self.redo = button("Redo", "redo", "Make the undone step again (also Ctrl+Shift+Z)")
-        self.accept = button("Accept", "accept", "Write the object into the Labels layer")
+        self.accept = button("Accept", "accept", "Write the object into the Labels layer, as soon as it is found")
         self.discard = button("Discard", "discard", "Drop the preview and its points; Undo brings them back")
         self.reopen = button(
             "Correct",
@@ -205,7 +205,7 @@ class AnnotateWidget(ScrollDock):
             (self.kinds, there),
             (self.undo, session.can_undo),
             (self.redo, session.can_redo),
-            (self.accept, session.segmentation is not None),
+            (self.accept, do.answers.can_accept),
             (self.discard, bool(session.marks) or session.box is not None or session.reopened is not None),
             (self.reopen, objects),
             (self.delete, objects),

@@ -93,6 +93,11 @@ class Answers(QObject):
         """Whether the answer that is awaited is accepted as soon as it comes."""
         return self._session.busy and self._asked in (self._automatic, self._promised)
 
+    @property
+    def can_accept(self) -> bool:
+        """Whether there is something to accept: a preview, or an answer that is awaited and not accepted already."""
+        return self._session.segmentation is not None or (self._session.busy and not self.to_accept)
+
     def accept_soon(self) -> bool:
         """Accept the answer that is awaited as soon as it comes; False where none is. Other marks make that void.
 
