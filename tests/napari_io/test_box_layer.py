@@ -43,6 +43,17 @@ def test_a_drawn_box_is_read_and_the_newest_counts() -> None:
     assert boxes.box(FLAT) == (1.0, 1.0, 9.0, 9.0)
 
 
+def test_several_boxes_of_a_plane_are_told_oldest_first_and_written_together() -> None:
+    boxes = BoxLayer(Image(np.zeros((40, 50))), Calls())
+    boxes.layer.add_rectangles(rectangle(*BOX))
+    boxes.layer.add_rectangles(rectangle(1, 1, 9, 9))
+    assert boxes.all(FLAT) == [BOX, (1.0, 1.0, 9.0, 9.0)]
+    boxes.write(FLAT, None, (2.0, 2.0, 8.0, 8.0), BOX)
+    assert boxes.all(FLAT) == [(2.0, 2.0, 8.0, 8.0), BOX]
+    boxes.write(FLAT)
+    assert boxes.all(FLAT) == []
+
+
 def test_a_click_without_a_drag_is_no_box() -> None:
     boxes = BoxLayer(Image(np.zeros((40, 50))), Calls())
     boxes.layer.add_rectangles(rectangle(5, 5, 5.2, 5.2))

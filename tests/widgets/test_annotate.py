@@ -470,6 +470,45 @@ def test_enter_right_after_the_fourth_click(
 
 
 @pytest.mark.screen
+@pytest.mark.parametrize("how", ["Enter", "automatic"])
+def test_boxes_drawn_by_hand_one_right_after_the_other(
+    make_napari_viewer: Any,
+    qtbot: Any,
+    hand: Any,
+    load: Callable[..., Any],
+    notices: list[str],
+    segmenter: Any,
+    how: str,
+) -> None:
+    segmenter.spec = type(segmenter)(("extreme", "boundary", "inside", "outside", "box")).spec
+    viewer = make_napari_viewer(show=True)
+    widget = docked(viewer, load, np.zeros((128, 128), np.uint8))
+    do, fingers = widget.controller, hand(viewer)
+    qtbot.waitUntil(lambda: do.model.segmenter is not None)
+    segmenter.gate.clear()  # a slow model
+    widget.auto_accept.setChecked(how == "automatic")
+    fingers.key(Qt.Key.Key_R)
+    fingers.drag((20, 20), (50, 60))
+    if how == "Enter":
+        fingers.key(Qt.Key.Key_Return)
+    assert "accepted as soon as it is found" in widget.status.text.text()
+    fingers.drag((70, 30), (110, 90))  # of the next object
+    widget.auto_accept.setChecked(False)
+    assert do.bench.boxes is not None
+    assert do.bench.boxes.layer.nshapes == 2
+    segmenter.gate.set()
+    qtbot.waitUntil(lambda: list(do.session.objects) == [1] and previewed(widget))
+    assert [round(value) for value in do.session.objects[1].facts.box or ()] == [20, 20, 50, 60]
+    assert [round(value) for value in do.session.box or ()] == [70, 30, 110, 90]
+    fingers.key(Qt.Key.Key_Return)
+    assert list(do.session.objects) == [1, 2]
+    fingers.drag((5, 100), (15, 120))
+    qtbot.waitUntil(lambda: previewed(widget))
+    assert [round(value) for value in do.session.box or ()] == [5, 100, 15, 120]
+    assert notices == []
+
+
+@pytest.mark.screen
 def test_the_dock_can_be_closed_and_opened_again(
     make_napari_viewer: Any, qtbot: Any, load: Callable[[str, str], Any]
 ) -> None:

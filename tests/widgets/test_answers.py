@@ -225,11 +225,6 @@ def mark_outside(full: Rig) -> None:
     full.layer.add((23.0, 13.0))
 
 
-def draw_a_box(full: Rig) -> None:
-    full.do.set_kind("box")
-    full.do.bench.boxes.layer.add([[5, 4], [5, 22], [30, 22], [30, 4]], shape_type="rectangle")
-
-
 def correct(full: Rig) -> None:
     full.do.set_kind("inside")
     full.click([(10.0, 12.0)])
@@ -241,7 +236,6 @@ CHANGES = {
     "withdrawn": lambda full: full.do.withdraw(),
     "corrected": correct,
     "marked outside": mark_outside,
-    "boxed": draw_a_box,
     "undone": lambda full: full.do.undo(),
     "discarded": lambda full: full.do.discard(),
     "tuned": lambda full: full.do.tune(0.3, None),

@@ -42,6 +42,9 @@ class Person:
             assert clicks.marks(plane) == pytest.approx(self.do.session.marks) or len(clicks.marks(plane)) == len(
                 self.do.session.marks
             ), self.did
+        boxes = self.do.bench.boxes
+        if boxes is not None and plane is not None and not self.do.prompts.hold:
+            assert boxes.box(plane) == pytest.approx(self.do.session.box), self.did
 
     def place(self) -> list[float]:
         index = 0 if self.do.prompts.plane is None else self.do.prompts.plane.index[0]

@@ -67,24 +67,29 @@ class BoxLayer:
 
     def box(self, plane: Plane) -> Bounds | None:
         """The box on a plane, the newest where there are several; None without one. Rotated boxes are enclosed."""
-        for vertices in reversed(self.layer.data):
+        boxes = self.all(plane)
+        return boxes[-1] if boxes else None
+
+    def all(self, plane: Plane) -> list[Bounds]:
+        """The boxes on a plane, oldest first."""
+        found = []
+        for vertices in self.layer.data:
             points = np.array([self._in_image(vertex) for vertex in vertices])
             if len(points) and all(plane.holds(point) for point in points):
                 corners = np.array([plane.row_col(point) for point in points])
                 (top, left), (bottom, right) = corners.min(axis=0), corners.max(axis=0)
                 if bottom - top >= _SMALLEST and right - left >= _SMALLEST:
-                    return float(top), float(left), float(bottom), float(right)
-        return None
+                    found.append((float(top), float(left), float(bottom), float(right)))
+        return found
 
-    def write(self, plane: Plane, box: Bounds | None) -> None:
-        """Make ``box`` the only box of a plane; boxes of other planes stay."""
+    def write(self, plane: Plane, *boxes: Bounds | None) -> None:
+        """Make ``boxes`` the only ones of a plane, None aside; those of other planes stay."""
         kept = [
             vertices
             for vertices in self.layer.data
             if not all(plane.holds(self._in_image(point)) for point in vertices)
         ]
-        if box is not None:
-            r0, c0, r1, c1 = box
+        for r0, c0, r1, c1 in (drawn := [box for box in boxes if box is not None]):
             corners = [plane.point(*corner) for corner in ((r0, c0), (r0, c1), (r1, c1), (r1, c0))]
             kept.append(np.array([self.layer.world_to_data(self.image.data_to_world(corner)) for corner in corners]))
         self._writing = True
@@ -92,7 +97,7 @@ class BoxLayer:
             self.layer.data = []
             if kept:
                 self.layer.add_rectangles(kept, edge_width=self._width(), edge_color=_COLOR, face_color="transparent")
-            if box is not None and str(self.layer.mode) == "select":
+            if drawn and str(self.layer.mode) == "select":
                 self.layer.selected_data = {len(kept) - 1}
         finally:
             self._writing = False

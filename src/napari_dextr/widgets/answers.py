@@ -11,7 +11,7 @@ from ..napari_io.planes import read_plane, shown_limits
 from ..session import NEEDED, Session
 from .model_client import ModelClient
 from .notices import Notices
-from .prompts import TOOLS, Prompts
+from .prompts import Prompts
 
 if TYPE_CHECKING:
     from ..napari_io.workbench import Workbench
@@ -101,14 +101,13 @@ class Answers(QObject):
     def accept_soon(self) -> bool:
         """Accept the answer that is awaited as soon as it comes; False where none is. Other marks make that void.
 
-        Extreme points that are clicked meanwhile belong to the next object, as with *auto-accept*.
+        What is marked meanwhile belongs to the next object, as with *auto-accept*.
         """
         if not self._session.busy or self.to_accept:
             return self._session.busy
         self._notices.clear()
         self._promised = self._asked
-        if self._prompts.tool == TOOLS[0] and self._session.box is None:  # a drawn box would change the one there is
-            self._prompts.keep_back()
+        self._prompts.keep_back()
         self.shown.emit()
         return True
 

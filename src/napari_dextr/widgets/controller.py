@@ -170,6 +170,8 @@ class AnnotateController(QObject):
 
     def discard(self) -> None:
         """Drop preview and marks of this plane; undo brings them back."""
+        if not self.prompts.hold:  # else they belong to the next object
+            self.prompts.drop_corners()
         self.session.discard()
         self.notices.clear()
         self._next_object()
@@ -241,11 +243,7 @@ class AnnotateController(QObject):
         self.answers.refresh(by_hand=by_hand and made)
 
     def _next_object(self) -> None:
-        self.prompts.start_over()
-        held = self.prompts.hold
-        if held:
-            self.prompts.release_held()
-        self.show_place(by_hand=held)
+        self.show_place(by_hand=self.prompts.start_over())
         if self.prompts.kind == "box" and self.bench.armed:
             self.prompts.arm()
 

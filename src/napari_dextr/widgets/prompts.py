@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ImageError
@@ -13,7 +12,8 @@ from ..napari_io.planes import Plane, current_plane
 from ..objects import KINDS, Mark
 from ..prompt import Bounds
 from ..session import Session
-from .matching import corners_of, settled, take
+from .kept_back import KeptBack
+from .matching import box_between, corners_of, settled, take, with_corners
 
 if TYPE_CHECKING:
     from ..napari_io.click_layer import ClickLayer
@@ -48,7 +48,7 @@ class Prompts:
         self._bench = bench
         self._chosen: str | None = None
         self._guides: Guides | None = None
-        self._waiting: tuple[Hashable, tuple[Mark, ...]] | None = None  # place and marks of what is to be accepted
+        self._ahead = KeptBack(session, bench)
         self._turning = False
 
     # -- what comes next ----------------------------------------------------------------------------------------
@@ -70,8 +70,8 @@ class Prompts:
         """Make marks of a kind from now on. Extreme points, box and corners begin objects; the others correct them."""
         if kind not in self.choices:
             return
-        if kind not in (self.tool, KINDS[0]) and not self._kept_back():
-            self._waiting = None  # what comes next is no extreme point of the next object
+        if kind not in TOOLS and not self._ahead.marks(self.plane) and self._ahead.box(self.plane) is None:
+            self._ahead.end()  # what comes next begins no object
         self._chosen = None if kind in TOOLS else kind
         if kind in TOOLS:
             self.tool = kind
@@ -84,9 +84,15 @@ class Prompts:
         place = choices.index(self.kind) if self.kind in choices else -1
         return choices[(place + 1) % len(choices)]
 
-    def start_over(self) -> None:
-        """Begin the next object with the present tool."""
-        self._chosen = None
+    def start_over(self) -> bool:
+        """Begin the next object with the present tool, and with the marks that were kept back; False without such."""
+        self._chosen, held = None, self.hold
+        marks, box = self._ahead.marks(self.plane), self._ahead.box(self.plane)
+        self._ahead.end()
+        if held:
+            self._session.set_prompt(self._with_corners(tuple(marks), box), box)
+            self.write()
+        return held
 
     def arm(self, *, box: bool = False) -> None:
         """Make the layer active that takes the next mark; make it anew where the user has deleted it.
@@ -101,7 +107,7 @@ class Prompts:
         self._bench.make_clicks()
         if box or self.kind == "box":
             self._bench.make_boxes().fit_width(self._bench.zoom)
-            self._bench.arm_box(drawing=self._session.box is None)
+            self._bench.arm_box(drawing=self._box is None)
         else:
             self._bench.arm()
         self.settle()
@@ -137,11 +143,16 @@ class Prompts:
                 self.plane = current_plane(image, self._viewer.dims)
         finally:
             self._session.go_to(None if self.plane is None else (image, self.plane))
-            self._settle_hold()
+            self._ahead.settle(self.plane)
         if self.plane is None or self._bench.reshaped:  # then the layers of marks are made anew in a moment
             return
         if not self.hold:
             self._read(self._bench.clicks, self.plane)
+        else:
+            self._make_box()
+            if self._ahead.newly_drawn(self.plane):
+                self.write()
+                self._bench.arm()
         self.settle()
 
     def write(self) -> None:
@@ -150,50 +161,53 @@ class Prompts:
             return
         if self._bench.clicks is None:
             self.arm()  # the user has deleted the layer
-        self._bench.make_clicks().write(self.plane, (*self._session.marks, *self._kept_back()))
-        box = self._session.box
-        if box is not None or self._bench.boxes is not None:
-            self._bench.make_boxes().write(self.plane, box)
+        clicks, session, ahead = self._bench.make_clicks(), self._session, self._ahead.box(self.plane)
+        corners = clicks.corners(self.plane) if self.tool == "corners" and self._box is None else []
+        clicks.write(self.plane, (*session.marks, *self._ahead.marks(self.plane)), corners)
+        if session.box is not None or self._bench.boxes is not None:
+            self._bench.make_boxes().write(self.plane, session.box, ahead)
         self.settle()
 
     @property
     def hold(self) -> bool:
-        """Whether clicks are kept back for the next object: this one is accepted as soon as its mask is there."""
-        return self._waiting is not None
+        """Whether marks are kept back for the next object: this one is accepted as soon as its mask is there."""
+        return self._ahead.on
 
     def keep_back(self) -> None:
-        """Keep further clicks back for the next object."""
-        self._waiting = self._session.place, self._session.marks
+        """Keep further marks back for the next object."""
+        self._ahead.begin()
+        if self.kind == "box" and self._bench.armed:
+            self.arm()
         self.settle_kind()
 
-    def release_held(self) -> None:
-        """Make the clicks that were kept back the marks of the next object."""
-        extra, self._waiting = self._kept_back(), None
-        self._session.set_marks(extra)
-        self.write()
-
     def let_go(self) -> bool:
-        """Make the clicks that were kept back marks of the present object after all; False if there are none."""
-        held, self._waiting = self.hold, None
-        before = self._session.marks
+        """Make the marks that were kept back those of the present object after all; False if there are none."""
+        held, before = self.hold, (self._session.marks, self._session.box)
+        self._ahead.end()
         if held and self.plane is not None:
             self._read(self._bench.clicks, self.plane)
-        return before != self._session.marks
+            if self._session.box is not None and self._bench.armed:
+                self._bench.arm()  # no other box is drawn now
+        return before != (self._session.marks, self._session.box)
 
     def withdraw(self) -> None:
         """Remove the mark that was made last."""
-        session, clicks, held = self._session, self._bench.clicks, self._kept_back()
-        if held and clicks is not None and self.plane is not None:
-            clicks.write(self.plane, (*session.marks, *held[:-1]))
-            return
-        self._waiting = None
-        if clicks is not None and self.plane is not None and clicks.corners(self.plane):
-            pass  # a single corner is in the layer only; writing the marks removes it
-        elif session.marks:
-            session.set_marks(session.marks[:-1])
-        elif session.box is not None:
-            session.set_box(None)
+        session = self._session
+        if not self.drop_corners() and not self._ahead.withdraw(self.plane):
+            self._ahead.end()
+            if session.marks:
+                session.set_marks(session.marks[:-1])
+            elif session.box is not None:
+                session.set_box(None)
         self.write()
+
+    def drop_corners(self) -> bool:
+        """Remove corners that are no box yet; False without any."""
+        clicks, plane = self._bench.clicks, self.plane
+        if clicks is None or plane is None or not clicks.corners(plane):
+            return False
+        clicks.write(plane, (*self._session.marks, *self._ahead.marks(plane)))
+        return True
 
     def turn_to(self, place: Any) -> None:
         """Show the plane of a place of the session in the viewer."""
@@ -214,36 +228,21 @@ class Prompts:
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    def _kept_back(self) -> list[Mark]:
-        """Clicks that were made since the object is waited for."""
-        clicks = self._bench.clicks
-        if self._waiting is None or clicks is None or self.plane is None:
-            return []
-        known = list(self._waiting[1])
-        return [mark for mark in clicks.marks(self.plane) if not take(known, mark)]
-
-    def _settle_hold(self) -> None:
-        """Wait no more where the answer is void: the plane was left, or the marks of the object are others."""
-        if self._waiting is None:
-            return
-        clicks = self._bench.clicks
-        seen = [] if clicks is None or self.plane is None else list(clicks.marks(self.plane))
-        there = all(take(seen, mark) is not None for mark in self._waiting[1])
-        corrects = any(mark.kind != KINDS[0] for mark in seen)  # such a mark begins no object
-        if corrects or not there or self._waiting != (self._session.place, self._session.marks):
-            self._waiting = None
+    @property
+    def _box(self) -> Bounds | None:
+        """The box of the object that is marked now, which may be the next one."""
+        return self._ahead.box(self.plane) if self.hold else self._session.box
 
     def _next_click(self) -> str:
         if self._chosen in self.taken and not self.hold:  # it was chosen to correct the object that is waited for
             return str(self._chosen)
-        box = self._session.box
-        if self.tool != "extreme" and box is None and self._session.reopened is None:
+        if self.tool != "extreme" and self._box is None and (self.hold or self._session.reopened is None):
             return CORNER if self.tool == "corners" else "box"
         if self.tool == "box" and self._bench.boxes is not None:
             active = plain(self._viewer.layers.selection.active)
             if active is self._bench.boxes.layer:
                 return "box"
-        if self.hold or (self._session.remaining and self.tool == "extreme"):
+        if self._box is None if self.hold else self._session.remaining and self.tool == "extreme":
             return KINDS[0]
         return next((kind for kind in ("inside", "boundary") if kind in self.taken), KINDS[0])
 
@@ -266,12 +265,7 @@ class Prompts:
         self._make_box()
 
     def _with_corners(self, marks: tuple[Mark, ...], box: Bounds | None) -> tuple[Mark, ...]:
-        """Inside-outside guidance: the first point inside makes the box's corners outside points."""
-        had_one = any(mark.kind == "inside" for mark in self._session.marks)
-        has_one = any(mark.kind == "inside" for mark in marks)
-        if self.tool != "corners" or had_one or not has_one:
-            return marks
-        return (*corners_of(box), *marks)
+        return with_corners(marks, box, self._session.marks) if self.tool == "corners" else marks
 
     def _make_box(self) -> None:
         """Two corners make a box."""
@@ -281,11 +275,14 @@ class Prompts:
         corners = clicks.corners(self.plane)[:2]
         if len(corners) < 2:
             return
-        (r0, c0), (r1, c1) = corners
-        if abs(r1 - r0) < 1 or abs(c1 - c0) < 1:
-            clicks.write(self.plane, self._session.marks, corners[:1])
+        box = box_between(*corners)
+        if box is None:
+            clicks.write(self.plane, (*self._session.marks, *self._ahead.marks(self.plane)), corners[:1])
             raise ImageError("The two corners enclose nothing; click the opposite corner of a box around the object.")
-        self._session.set_box((min(r0, r1), min(c0, c1), max(r0, r1), max(c0, c1)))
+        if self.hold:
+            self._bench.make_boxes().write(self.plane, self._session.box, box)
+        else:
+            self._session.set_box(box)
         self.write()
 
     def _settle_guides(self) -> None:
