@@ -178,3 +178,24 @@ def test_what_an_earlier_session_left_is_taken_over(session: Session, unsaved: U
     assert (mine.objects, mine.deleted, mine.clean) == ({4}, {6}, {8})
     unsaved.take_over("no layer of it", rest)
     assert unsaved.objects == 1
+
+
+def test_what_an_earlier_session_made_and_takes_away_again_is_not_missed(session: Session, unsaved: Unsaved) -> None:
+    """The next session knows its objects from the record of the layer, but no file has them."""
+    items = [AnnotatedObject(label, None, (slice(0, 10), slice(0, 10)), ObjectFacts()) for label in (4, 5)]
+    session.note_written("layer", [], {item.label: item for item in items})
+    before = unsaved.rests["layer"]
+    session.unwatch(unsaved.follow)
+    session.adopt([*items, AnnotatedObject(6, None, (slice(0, 10), slice(0, 10)), ObjectFacts())])
+    later = Unsaved(session)
+    session.watch(later.follow)
+    later.take_over("layer", before)
+    assert later.objects == 2
+    session.note_written("layer", [], {4: None, 5: None})
+    assert not later
+    session.note_written("layer", [], {6: None})  # this one came with the layer
+    assert later
+    session.note_written("layer", [], {4: items[0]})
+    save(later)
+    session.note_written("layer", [], {4: None})
+    assert later.rests["layer"].deleted == {4}

@@ -20,6 +20,7 @@ from napari_dextr.models.own import models_folder
 from napari_dextr.models.spec import ModelSpec
 from napari_dextr.napari_io.box_batch import ACCEPTED, DELETED, OPEN
 from napari_dextr.napari_io.object_table import record
+from napari_dextr.napari_io.parked_sessions import release_closed
 from napari_dextr.napari_io.preferences import read_preferences
 from napari_dextr.napari_io.saved_layers import tell_saved
 from napari_dextr.session.autosave import SUFFIX
@@ -324,7 +325,12 @@ def test_an_annotate_widget_that_is_elsewhere_gets_what_was_found_when_it_turns_
     widget.undo.click()
     assert annotate.safety.text == "Autosave: on (3 objects not exported yet)"
     assert [entry.name for entry in record(layers[0])[1]] == ["egg"]
+    widget.undo.click()  # the whole run
+    assert not annotate.controller.session.objects
+    assert annotate.safety.text == "Autosave: on"  # no file has, or had, any of it
     annotate.release()
+    release_closed()
+    assert not list(sessions_folder().glob(f"*{SUFFIX}"))
 
 
 def test_without_autosave_nothing_is_kept(qtbot: Any, take: Load, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,8 @@ class Rest:
         Whether pixels that were painted or erased by hand lie in the image.
     filed : set of int
         Labels of objects that were saved here, in their present state or an earlier one.
+    fresh : set of int
+        Labels of objects that were made here, or by a session that this one goes on with: no file had them before.
     """
 
     changed: dict[int, int] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Rest:
     deleted: set[int] = field(default_factory=set)
     painted: bool = False
     filed: set[int] = field(default_factory=set)
+    fresh: set[int] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         by_hand = self.painted and not self.changed.keys() <= self.objects | self.deleted
@@ -108,7 +111,9 @@ class Unsaved:
 
     def take_over(self, key: Hashable, rest: Rest) -> None:
         """Add what an earlier session left unsaved in a label image that this one goes on with."""
-        self.rests.setdefault(key, Rest()).filed |= rest.filed
+        mine = self.rests.setdefault(key, Rest())
+        mine.filed |= rest.filed
+        mine.fresh |= rest.fresh  # they lie in the record of the image by now, but that is no file
         self._mark(key, rest.changed)
 
     def recovered(self, key: Hashable, saved: Collection[int] = ()) -> None:
@@ -138,10 +143,12 @@ class Unsaved:
             if label in target.objects:
                 rest.objects.add(label)
                 rest.deleted.discard(label)
+                if label not in rest.filed and not target.held(label):
+                    rest.fresh.add(label)
                 continue
             others = True
             rest.objects.discard(label)
-            if label in rest.filed or target.held(label):
+            if label in rest.filed or (target.held(label) and label not in rest.fresh):
                 rest.deleted.add(label)
         if others:
             rest.painted = next(target.painted(), None) is not None
