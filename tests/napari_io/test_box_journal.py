@@ -115,4 +115,4 @@ def test_they_are_offered_when_the_layer_is_gone(run: Run) -> None:
     run.find()
     run.viewer.layers.remove(run.target)
     run.journal.park()
-    assert [found.objects for found in recoverable(run.folder)] == [1]
+    assert [(found.objects, found.run) for found in recoverable(run.folder)] == [(1, "Boxes to masks")]

@@ -43,3 +43,23 @@ def test_the_offer_is_true_of_few_and_of_all(qtbot: Any) -> None:
 def test_a_crash_before_the_first_object_is_told_without_counting_to_nought(qtbot: Any) -> None:
     now = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
     assert offer(qtbot, [Found(Path("a"), now, now, objects=0)]).endswith(", while an object was marked here.")
+
+
+def test_what_boxes_to_masks_left_is_told_as_what_it_found(qtbot: Any) -> None:
+    now = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
+    when = now.astimezone().strftime("%d %B, %H:%M")
+    for saved, ended, removed, text in [
+        (1, True, False, f"Boxes to masks found 2 objects on {when}, that were not exported."),
+        (2, True, False, f"Boxes to masks found 1 object on {when}, that was not exported."),
+        (3, True, False, f"Boxes to masks made changes on {when}, that were not exported."),
+        (0, True, True, f"Labels were removed on {when}, with 3 objects that were not exported."),
+        (0, False, False, f"napari ended unexpectedly on {when}, with 3 objects found by Boxes to masks."),
+        (
+            3,
+            False,
+            False,
+            f"napari ended unexpectedly on {when}, with 3 objects found by Boxes to masks and exported here.",
+        ),
+    ]:
+        found = Found(Path("a"), now, now, 3, saved, ended, removed, "Boxes to masks")
+        assert offer(qtbot, [found]) == text

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
 
+RUN = "Boxes to masks"
+
+
 class BoxJournal:
     """Follows one run and its review.
 
@@ -47,7 +50,7 @@ class BoxJournal:
         pixels = LayerPixels(self._target, viewer.dims, highest=lambda: 0)
         session.bind(self._target, pixels, classes=list(classes) or None)
         self._session = session
-        self._journal: Journal | None = Journal(folder, session, describe)
+        self._journal: Journal | None = Journal(folder, session, describe, RUN)
         listen(self._on_saved)
         holding(self._on_asked)
 

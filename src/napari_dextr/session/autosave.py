@@ -52,6 +52,8 @@ class Journal:
         Is saved from now on; what it holds already is saved first.
     describe : callable
         JSON that names a target or a place, so that a person or a program finds it again: layer, file, plane.
+    run : str, optional
+        What made the objects, where nobody annotated them.
 
     Attributes
     ----------
@@ -64,7 +66,7 @@ class Journal:
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], session: Session, describe: Callable[[Hashable], Any] = str
+        self, folder: str | os.PathLike[str], session: Session, describe: Callable[[Hashable], Any] = str, run: str = ""
     ) -> None:
         started = datetime.now(timezone.utc)
         self.path = _new_path(Path(folder), started)
@@ -73,6 +75,7 @@ class Journal:
         self._session = session
         self._describe = describe
         self._head = {NAMESPACE: "session", "version": VERSION, "started": started.isoformat(timespec="seconds")}
+        self._head |= {"run": run} if run else {}
         self._names: dict[tuple[str, Hashable], int] = {}
         self._count = 0  # names that were given: none is given again
         self._named = 0  # names that stand in the file

@@ -50,6 +50,8 @@ class Found:
         Whether the session ended in good order; else it died.
     removed : bool
         Whether it holds layers that were removed while the session went on.
+    run : str
+        What made the objects, where nobody annotated them.
     """
 
     path: Path
@@ -59,6 +61,7 @@ class Found:
     saved: int = 0
     ended: bool = False
     removed: bool = False
+    run: str = ""
 
 
 @dataclass
@@ -165,6 +168,8 @@ class Recovered:
         How many accepted objects were in no file then; None where nothing was left to save.
     removed : bool
         Whether it holds layers that were removed while the session went on.
+    run : str
+        What made the objects, where nobody annotated them.
     """
 
     started: datetime
@@ -174,6 +179,7 @@ class Recovered:
     ended: bool
     left: int | None = None
     removed: bool = False
+    run: str = ""
 
     @property
     def objects(self) -> int:
@@ -202,7 +208,8 @@ def recoverable(folder: str | os.PathLike[str]) -> list[Found]:
                 wanted, saved = True, sum(len(target.saved & target._objects.keys()) for target in journal.targets)
             if wanted and (count or journal.drafts or any(target.places for target in journal.targets)):
                 changed = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
-                found.append(Found(path, journal.started, changed, count, saved, journal.ended, journal.removed))
+                facts = journal.ended, journal.removed, journal.run
+                found.append(Found(path, journal.started, changed, count, saved, *facts))
     return sorted(found, key=lambda item: item.changed, reverse=True)
 
 
@@ -269,7 +276,8 @@ def recover(path: str | os.PathLike[str]) -> Recovered:
     except ValueError:
         started = datetime.fromtimestamp(0, timezone.utc)
     targets, drafts = list(reader.targets.values()), list(reader.drafts())
-    return Recovered(started, targets, drafts, damaged, reader.ended, reader.left, reader.removed)
+    run = str(head.get("run") or "")
+    return Recovered(started, targets, drafts, damaged, reader.ended, reader.left, reader.removed, run)
 
 
 class _Reader:

@@ -42,13 +42,17 @@ class RecoveryPanel(QFrame):
 def _sentence(found: Found) -> str:
     when = found.changed.astimezone().strftime("%d %B, %H:%M")
     left = found.objects - found.saved
+    were = "was" if left == 1 else "were"
+    if found.ended and found.run and not found.removed:
+        what = f"found {number_of(left, 'object')}" if left else "made changes"
+        return f"{found.run} {what} on {when}, that {were} not exported."
     if found.ended:
-        were = "was" if left == 1 else "were"
         what = f"{number_of(left, 'object')} that {were} not exported" if left else "changes that were not exported"
         end = "Labels were removed" if found.removed else "Annotate was closed"
         return f"{end} on {when}, with {what}."
     done = "while an object was marked here"
     if found.objects:
-        done = f"with {number_of(found.objects, 'object')} annotated {'here' if left else 'and exported here'}"
+        here = f"found by {found.run}" if found.run else "annotated here" if left else "annotated"
+        done = f"with {number_of(found.objects, 'object')} {here}{'' if left else ' and exported here'}"
     exported = f", {found.saved:,} of them exported" if found.saved and left else ""
     return f"napari ended unexpectedly on {when}, {done}{exported}."
