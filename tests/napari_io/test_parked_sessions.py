@@ -16,6 +16,8 @@ from napari_dextr.napari_io import parked_sessions
 from napari_dextr.napari_io.parked_sessions import (
     Parked,
     ask_for,
+    hear,
+    hear_no_more,
     holding,
     not_holding,
     park,
@@ -68,6 +70,37 @@ def test_it_is_held_back_as_long_as_a_layer_is_there(viewer: ViewerModel, kept: 
     assert free(kept)
     tell_saved([first, second], moment())
     assert kept.path.exists()
+
+
+def test_whoever_hears_is_told_when_there_is_something_to_recover(viewer: ViewerModel, kept: Kept) -> None:
+    told: list[None] = []
+
+    def released() -> None:
+        told.append(None)
+
+    hear(released)
+    park(Parked(kept, viewer, dict(zip((3, 5), viewer.layers, strict=True))))
+    release_closed()
+    assert not told
+    viewer.layers.clear()
+    release_closed()
+    release_closed()
+    assert len(told) == 1
+    hear_no_more(released)
+
+
+def test_nobody_is_told_of_a_journal_in_which_nothing_is_left(viewer: ViewerModel, kept: Kept) -> None:
+    told: list[None] = []
+
+    def released() -> None:
+        told.append(None)
+
+    hear(released)
+    park(Parked(kept, viewer, dict(zip((3, 5), viewer.layers, strict=True))))
+    tell_saved(viewer.layers, moment())
+    release_closed()
+    assert not told
+    hear_no_more(released)
 
 
 def test_a_saved_layer_holds_nothing_back(viewer: ViewerModel, kept: Kept) -> None:

@@ -333,6 +333,37 @@ def test_an_annotate_widget_that_is_elsewhere_gets_what_was_found_when_it_turns_
     assert not list(sessions_folder().glob(f"*{SUFFIX}"))
 
 
+@pytest.mark.parametrize("when", ["at once", "after the next run", "when napari quits"])
+def test_a_layer_of_a_run_that_is_removed_is_offered_at_once(
+    qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget], many: Any, when: str
+) -> None:
+    viewer, widget = made
+    fill(viewer)
+    annotate = AnnotateWidget(viewer, load=lambda *_: many)  # type: ignore[arg-type]
+    qtbot.addWidget(annotate)
+    run(qtbot, widget)
+    target = viewer.layers["DEXTR labels"]
+    if when == "after the next run":
+        widget.targets.layer = None
+        run(qtbot, widget)
+    assert not annotate.safety.found
+    if when == "when napari quits":
+        viewer.layers.clear()
+        annotate.release()
+        qtbot.wait(1)
+        assert not annotate.safety.found
+        return
+    before = target.data.copy()
+    viewer.layers.remove(target)
+    qtbot.waitUntil(lambda: bool(annotate.safety.found))
+    assert annotate.recovery.text.text().startswith("Boxes to masks found 3 objects on ")
+    annotate.recovery.recover.click()
+    assert not annotate.safety.found
+    np.testing.assert_array_equal(annotate.controller.target.layer.data, before)
+    assert annotate.safety.text == "Autosave: on (3 objects not exported yet)"
+    annotate.release()
+
+
 def test_without_autosave_nothing_is_kept(qtbot: Any, take: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     preferences = replace(read_preferences(), autosave=False)
     monkeypatch.setattr("napari_dextr.widgets.boxes_to_masks.read_preferences", lambda: preferences)

@@ -273,6 +273,24 @@ def test_closing_the_widget_offers_nothing_while_the_layer_is_there(
     assert again.safety.found == []
 
 
+def test_a_layer_of_a_widget_that_was_closed_is_offered_at_once_when_it_is_removed(
+    qtbot: Any, make: Callable[..., Rig]
+) -> None:
+    rig = annotated(qtbot, make)
+    before = rig.do.target.layer.data.copy()
+    rig.close()
+    again = make(viewer=rig.viewer)
+    again.do.set_image(rig.viewer.layers["cells"])
+    again.do.set_target(None)
+    qtbot.wait(1)
+    assert not again.safety.found
+    rig.viewer.layers.remove("DEXTR labels")
+    qtbot.waitUntil(lambda: bool(again.safety.found))
+    again.safety.recover()
+    np.testing.assert_array_equal(again.do.target.layer.data, before)
+    assert not again.safety.found
+
+
 def test_an_export_after_the_widget_was_closed_counts(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
     rig = annotated(qtbot, make)
     first = rig.do.target.layer

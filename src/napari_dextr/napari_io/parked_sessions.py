@@ -49,6 +49,7 @@ class Parked:
 
 _parked: list[Parked] = []
 _holders: list[Callable[[Collection[Any]], None]] = []
+_hearers: list[Callable[[], None]] = []
 
 
 def holding(asked: Callable[[Collection[Any]], None]) -> None:
@@ -65,6 +66,16 @@ def ask_for(layers: Collection[Any]) -> None:
     """Have everybody who holds something unsaved of some layers park it."""
     for asked in tuple(_holders):
         asked(layers)
+
+
+def hear(released: Callable[[], None]) -> None:
+    """Have a function called whenever a journal can be recovered whose layers are gone."""
+    _hearers.append(released)
+
+
+def hear_no_more(released: Callable[[], None]) -> None:
+    """Have it called no more."""
+    _hearers[:] = [other for other in _hearers if other != released]
 
 
 def park(parked: Parked, *, shown: bool = True) -> None:
@@ -84,10 +95,13 @@ def park(parked: Parked, *, shown: bool = True) -> None:
 
 def release_closed() -> None:
     """Let the journals be recovered whose layers are gone."""
-    for parked in tuple(_parked):
-        if not parked.open:
-            parked.kept.release()
-            _parked.remove(parked)
+    closed = [parked for parked in _parked if not parked.open]
+    for parked in closed:
+        parked.kept.release()
+        _parked.remove(parked)
+    if any(parked.kept.rests for parked in closed):
+        for released in tuple(_hearers):
+            released()
 
 
 def parked_with(layers: Collection[Any]) -> Iterator[tuple[Parked, int, Any]]:

@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from ..errors import DataError, DextrError, OutputError
 from ..files import reason_of
-from ..napari_io.parked_sessions import Parked, ask_for, park, parked_with, release_closed
+from ..napari_io.parked_sessions import Parked, ask_for, hear, hear_no_more, park, parked_with, release_closed
 from ..napari_io.placement import plain
 from ..napari_io.saved_layers import listen, stop_listening
 from ..napari_io.saved_session import describe, image_names, image_of, names_of, place_finder, place_named, restore
@@ -59,6 +59,8 @@ class Safety(QObject):
         self._names = LayerEvents(renamed=self._on_renamed, edited=self._on_renamed, edits=())
         if on:
             release_closed()
+            hear(self._on_released)
+            do.viewer.layers.events.removed.connect(self._on_removed)
             listen(self._on_saved)
             do.changed.connect(self._take_over)
             do.changed.connect(self._follow_names)
@@ -133,6 +135,8 @@ class Safety(QObject):
         self._closed = True
         if not self._on:
             return
+        hear_no_more(self._on_released)
+        self._do.viewer.layers.events.removed.disconnect(self._on_removed)
         stop_listening(self._on_saved)
         self._do.changed.disconnect(self._take_over)
         self._do.changed.disconnect(self._follow_names)
@@ -242,6 +246,17 @@ class Safety(QObject):
             kept.release()
             self._look_around()
 
+    def _on_removed(self, event: Any) -> None:
+        QTimer.singleShot(0, self._release)  # as in `_on_change`
+
+    def _release(self) -> None:
+        """The same for layers that are not of this session: of *Boxes to masks*, or of a widget that was closed."""
+        if not self._closed:
+            release_closed()
+
+    def _on_released(self) -> None:
+        QTimer.singleShot(0, self._look_around)
+
     def _follow_names(self) -> None:
         targets = list(self._do.session.targets)
         if targets != self._named:
@@ -258,7 +273,8 @@ class Safety(QObject):
             self.changed.emit()
 
     def _look_around(self) -> None:
-        threading.Thread(target=self._look, name="napari-dextr recovery", daemon=True).start()
+        if not self._closed:
+            threading.Thread(target=self._look, name="napari-dextr recovery", daemon=True).start()
 
     def _look(self) -> None:
         """In a thread: journals can be long."""
