@@ -68,8 +68,20 @@ def test_it_is_held_back_as_long_as_a_layer_is_there(viewer: ViewerModel, kept: 
     viewer.layers.remove(second)
     release_closed()
     assert free(kept)
-    tell_saved([first, second], moment())
-    assert kept.path.exists()
+    assert list(parked_with([first, second])) == []  # whoever recovers it has them
+
+
+def test_an_export_that_ends_after_its_layers_were_removed_counts(viewer: ViewerModel, kept: Kept) -> None:
+    first, second = viewer.layers
+    park(Parked(kept, viewer, {3: first, 5: second}))
+    viewer.layers.clear()
+    release_closed()
+    tell_saved([first], moment())
+    assert list(kept.rests) == [5]
+    tell_saved([second], moment())
+    assert not kept.path.exists()
+    release_closed()
+    assert parked_sessions._parked == []
 
 
 def test_whoever_hears_is_told_when_there_is_something_to_recover(viewer: ViewerModel, kept: Kept) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication
 
 from napari_dextr.errors import OutputError
 from napari_dextr.napari_io import parked_sessions
@@ -164,6 +165,30 @@ def test_every_export_counts_until_something_changes(
     assert not journals(tmp_path)
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_layer_that_is_removed_while_it_is_exported_is_not_offered_any_more_then(
+    qtbot: Any, make: Callable[..., Rig], tmp_path: Path, late: bool
+) -> None:
+    rig = annotated(qtbot, make)
+    layer, job = rig.do.target.layer, ExportJob()
+    plan = ExportPlan(pairs=[(layer, None)], path=tmp_path / "a.json")
+    with qtbot.waitSignal(job.done):
+        job.export(plan)
+        if late:
+            rig.do.objects.add_class("cell")
+            rig.do.objects.classify(1)  # no part of that file
+        rig.viewer.layers.remove(layer)
+        QApplication.processEvents()
+    if late:
+        qtbot.waitUntil(lambda: bool(rig.safety.found))
+        assert offer(qtbot, rig.safety.found).endswith(", with 1 object that was not exported.")
+    else:
+        qtbot.waitUntil(lambda: not rig.safety.found)
+        assert recoverable(tmp_path / "sessions") == []
+        assert [path for path in journals(tmp_path) if path != rig.safety.journal.path] == []  # type: ignore[union-attr]
+    job.stop()
+
+
 def test_an_export_of_one_layer_saves_that_layer(qtbot: Any, make: Callable[..., Rig], tmp_path: Path) -> None:
     rig = annotated(qtbot, make)
     first = rig.do.target.layer
@@ -263,7 +288,7 @@ def test_closing_the_widget_offers_nothing_while_the_layer_is_there(
     rig.close()
     assert len(journals(tmp_path)) == 1
     again = make(viewer=rig.viewer)
-    again.safety._look()
+    again.safety.left._look()
     assert recoverable(tmp_path / "sessions") == []
     again.close()
     rig.viewer.layers.remove("DEXTR labels")

@@ -27,10 +27,13 @@ class Parked:
     Attributes
     ----------
     kept : Kept
+    offered : bool
+        Whether it can be recovered, as its layers are no longer in the viewer.
     """
 
     def __init__(self, kept: Kept, viewer: Any, layers: Mapping[int, Any]) -> None:
         self.kept = kept
+        self.offered = False
         self._viewer = weakref.ref(plain(viewer))  # arrays of layers are large: nothing is kept alive for this
         self._layers = {number: weakref.ref(plain(layer)) for number, layer in layers.items()}
 
@@ -45,6 +48,11 @@ class Parked:
         viewer = self._viewer()
         layers = () if viewer is None else viewer.layers
         return any(self.number_of(plain(layer)) is not None for layer in layers)
+
+    @property
+    def alive(self) -> bool:
+        """Whether somebody holds one of these layers: an export that began before it was removed."""
+        return any(number in self.kept.rests and layer() is not None for number, layer in self._layers.items())
 
 
 _parked: list[Parked] = []
@@ -95,11 +103,15 @@ def park(parked: Parked, *, shown: bool = True) -> None:
 
 def release_closed() -> None:
     """Let the journals be recovered whose layers are gone."""
-    closed = [parked for parked in _parked if not parked.open]
-    for parked in closed:
-        parked.kept.release()
-        _parked.remove(parked)
-    if any(parked.kept.rests for parked in closed):
+    news = False
+    for parked in tuple(_parked):
+        if not parked.offered and not parked.open:
+            parked.offered = True
+            parked.kept.release()
+            news = news or bool(parked.kept.rests)
+        if parked.offered and not parked.alive:
+            _parked.remove(parked)
+    if news:
         for released in tuple(_hearers):
             released()
 
@@ -108,14 +120,16 @@ def parked_with(layers: Collection[Any]) -> Iterator[tuple[Parked, int, Any]]:
     """What earlier sessions left unsaved in some layers: the session, the number in its journal, and the layer."""
     for parked in tuple(_parked):
         for layer in layers:
-            number = parked.number_of(layer)
+            number = None if parked.offered else parked.number_of(layer)
             if number is not None:
                 yield parked, number, layer
 
 
 def _on_saved(layer: Any, began: int) -> None:
-    for parked, number, _ in parked_with([layer]):
-        parked.kept.save(number, began)
+    for parked in tuple(_parked):
+        number = parked.number_of(layer)
+        if number is not None:
+            parked.kept.save(number, began)
 
 
 listen(_on_saved)

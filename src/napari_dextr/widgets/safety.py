@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +9,16 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from ..errors import DataError, DextrError, OutputError
 from ..files import reason_of
-from ..napari_io.parked_sessions import Parked, ask_for, hear, hear_no_more, park, parked_with, release_closed
+from ..napari_io.parked_sessions import Parked, ask_for, park, parked_with
 from ..napari_io.placement import plain
 from ..napari_io.saved_layers import listen, stop_listening
 from ..napari_io.saved_session import describe, image_names, image_of, names_of, place_finder, place_named, restore
 from ..napari_io.viewer_events import LayerEvents
 from ..places import data_folder
 from ..session.autosave import Journal
-from ..session.recovery import Found, Recovered, RecoveredTarget, dismiss, recover, recoverable, tidy
+from ..session.recovery import Found, Recovered, RecoveredTarget, dismiss, recover
 from ..words import number_of
+from .left_behind import LeftBehind
 
 if TYPE_CHECKING:
     from ..session.history import Change
@@ -42,11 +42,10 @@ class Safety(QObject):
     """
 
     changed = Signal()
-    _looked = Signal(object)
 
     def __init__(self, do: AnnotateController, folder: Path, *, on: bool = True) -> None:
         super().__init__()
-        self.found: list[Found] = []
+        self.left = LeftBehind(do.viewer, folder)
         self.journal: Journal | None = None
         self._do = do
         self._folder = folder
@@ -54,18 +53,21 @@ class Safety(QObject):
         self._closed = False
         self._restored: dict[tuple[Path, int], Any] = {}  # layers, by the journal and the number of the target in it
         self._refused: set[tuple[Path, int]] = set()  # what could not be taken over, by the same
-        self._looked.connect(self._on_looked)
+        self.left.changed.connect(self.changed)
+        self._gone: dict[int, Any] = {}  # layers that went just now, by their numbers in the journal
         self._named: list[Any] = []
         self._names = LayerEvents(renamed=self._on_renamed, edited=self._on_renamed, edits=())
         if on:
-            release_closed()
-            hear(self._on_released)
-            do.viewer.layers.events.removed.connect(self._on_removed)
             listen(self._on_saved)
             do.changed.connect(self._take_over)
             do.changed.connect(self._follow_names)
             do.session.watch(self._begin)
-            self._look_around()
+            self.left.start()
+
+    @property
+    def found(self) -> list[Found]:
+        """What can be recovered; the first one is on offer."""
+        return self.left.found
 
     @property
     def text(self) -> str:
@@ -114,13 +116,11 @@ class Safety(QObject):
         except OSError as error:
             self._do.notices.report(OutputError(f"'{self.found[0].path}' cannot be removed: {reason_of(error)}."))
             return
-        self.found.pop(0)
-        self.changed.emit()
+        self.left.drop()
 
     def offer_another(self) -> None:
         """Offer the next of the sessions found; this one, whose image may not be at hand, comes last."""
-        self.found = [*self.found[1:], *self.found[:1]]
-        self.changed.emit()
+        self.left.put_off()
 
     def close(self, *, shown: bool = True) -> None:
         """End in good order. What no file has stays in the journal, else nothing is left.
@@ -135,8 +135,7 @@ class Safety(QObject):
         self._closed = True
         if not self._on:
             return
-        hear_no_more(self._on_released)
-        self._do.viewer.layers.events.removed.disconnect(self._on_removed)
+        self.left.stop()
         stop_listening(self._on_saved)
         self._do.changed.disconnect(self._take_over)
         self._do.changed.disconnect(self._follow_names)
@@ -234,6 +233,8 @@ class Safety(QObject):
 
     def _on_change(self, change: Change) -> None:
         if change.gone is not None and self.journal is not None:
+            if (number := self.journal.numbers.get(change.gone)) is not None:
+                self._gone[number] = change.gone
             # napari removes all layers when it quits, and closes the window before it does anything else.
             QTimer.singleShot(0, self._settle)
 
@@ -241,21 +242,10 @@ class Safety(QObject):
         """Layers that have gone were removed by somebody: offer what no file has of them."""
         if self._closed or self.journal is None:
             return
-        kept = self.journal.settle()
-        if kept is not None:
-            kept.release()
-            self._look_around()
-
-    def _on_removed(self, event: Any) -> None:
-        QTimer.singleShot(0, self._release)  # as in `_on_change`
-
-    def _release(self) -> None:
-        """The same for layers that are not of this session: of *Boxes to masks*, or of a widget that was closed."""
-        if not self._closed:
-            release_closed()
-
-    def _on_released(self) -> None:
-        QTimer.singleShot(0, self._look_around)
+        kept, layers = self.journal.settle(), dict(self._gone)
+        self._gone.clear()
+        if kept is not None:  # an export of theirs may still go on
+            park(Parked(kept, self._do.viewer, layers))
 
     def _follow_names(self) -> None:
         targets = list(self._do.session.targets)
@@ -271,26 +261,5 @@ class Safety(QObject):
         if self.journal is not None and layer in self._do.session.targets:
             self.journal.save(layer, began)
             self.changed.emit()
-
-    def _look_around(self) -> None:
-        if not self._closed:
-            threading.Thread(target=self._look, name="napari-dextr recovery", daemon=True).start()
-
-    def _look(self) -> None:
-        """In a thread: journals can be long."""
-        try:
-            found = tidy(recoverable(self._folder))
-        except (DextrError, OSError):
-            found = []
-        if found and not self._closed:
-            self._tell(found)
-
-    def _tell(self, found: Any) -> None:
-        try:
-            self._looked.emit(found)
-        except RuntimeError:  # Qt has deleted this object together with the window
-            self._closed = True
-
-    def _on_looked(self, found: list[Found]) -> None:
-        self.found = [item for item in found if item.path.exists()]  # it may have been recovered in the meantime
-        self.changed.emit()
+        else:  # perhaps it was removed before the file was there, and is on offer
+            self.left.look_again()
