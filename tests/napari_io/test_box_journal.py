@@ -111,6 +111,16 @@ def test_another_session_gets_them_once_the_run_is_complete(run: Run) -> None:
     assert run.saved().objects == 1
 
 
+def test_the_layer_has_the_name_that_it_had_at_last(run: Run) -> None:
+    run.find()
+    run.target.name = "eggs"
+    assert run.saved().targets[0].name["layer"] == "eggs"
+    run.journal.park()
+    run.target.name = "all eggs"
+    assert run.saved().targets[0].name["layer"] == "all eggs"
+    assert (run.saved().ended, run.saved().left) == (True, 1)
+
+
 def test_they_are_offered_when_the_layer_is_gone(run: Run) -> None:
     run.find()
     run.viewer.layers.remove(run.target)

@@ -6,6 +6,7 @@ import gc
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -146,6 +147,7 @@ class Thing:
     """A viewer or a layer that nobody but the test knows."""
 
     layers: tuple[object, ...] = ()
+    events = SimpleNamespace(name=SimpleNamespace(connect=lambda callback: None))
 
 
 def test_those_who_hold_something_are_asked_for_it() -> None:

@@ -57,6 +57,13 @@ def test_saving_part_after_part_removes_it(path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
+def test_a_label_image_has_the_name_that_it_was_given_since(path: Path) -> None:
+    keep(path).rename(1, "c")
+    saved = recover(path)
+    assert [target.name for target in saved.targets] == ["a", "c"]
+    assert (saved.ended, saved.left) == (True, 3)
+
+
 def test_what_another_journal_has_leaves_it(path: Path) -> None:
     kept = keep(path)
     kept.hand_over(0)

@@ -571,6 +571,20 @@ def test_a_recovered_layer_has_its_name_and_what_was_exported_stays_exported(
         assert (found.objects, found.saved) == (2, 1)
 
 
+def test_a_layer_that_is_renamed_after_the_widget_was_closed_comes_back_under_that_name(
+    qtbot: Any, make: Callable[..., Rig]
+) -> None:
+    rig = annotated(qtbot, make)
+    rig.close()
+    rig.viewer.layers["DEXTR labels"].name = "nuclei, second look"
+    rig.viewer.layers.clear()
+    again = make()
+    qtbot.waitUntil(lambda: bool(again.safety.found))
+    again.open()
+    again.safety.recover()
+    assert again.do.target.layer.name == "nuclei, second look"
+
+
 def test_what_was_recovered_but_cannot_be_saved_is_offered_still(
     qtbot: Any, make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:

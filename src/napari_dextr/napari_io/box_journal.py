@@ -51,6 +51,7 @@ class BoxJournal:
         session.bind(self._target, pixels, classes=list(classes) or None)
         self._session = session
         self._journal: Journal | None = Journal(folder, session, describe, RUN)
+        self._target.events.name.connect(self._on_renamed)
         listen(self._on_saved)
         holding(self._on_asked)
 
@@ -66,11 +67,16 @@ class BoxJournal:
         journal, self._journal = self._journal, None
         if journal is None:
             return
+        self._target.events.name.disconnect(self._on_renamed)
         stop_listening(self._on_saved)
         not_holding(self._on_asked)
         kept = journal.leave()
         if kept is not None:
             park(Parked(kept, self._viewer, {number: key for key, number in journal.numbers.items()}))
+
+    def _on_renamed(self, event: Any) -> None:
+        if self._journal is not None:
+            self._journal.rename(self._target)
 
     def _on_asked(self, layers: Collection[Any]) -> None:
         if self.complete and any(layer is self._target for layer in layers):

@@ -12,6 +12,7 @@ from typing import Any
 from ..session.kept import Kept
 from .placement import plain
 from .saved_layers import listen
+from .saved_session import describe
 
 
 class Parked:
@@ -36,6 +37,8 @@ class Parked:
         self.offered = False
         self._viewer = weakref.ref(plain(viewer))  # arrays of layers are large: nothing is kept alive for this
         self._layers = {number: weakref.ref(plain(layer)) for number, layer in layers.items()}
+        for layer in layers.values():
+            layer.events.name.connect(self._on_renamed)  # for as long as this is parked: napari holds it weakly
 
     def number_of(self, layer: Any) -> int | None:
         """What stands in the journal for a layer with something unsaved."""
@@ -53,6 +56,12 @@ class Parked:
     def alive(self) -> bool:
         """Whether somebody holds one of these layers: an export that began before it was removed."""
         return any(number in self.kept.rests and layer() is not None for number, layer in self._layers.items())
+
+    def _on_renamed(self, event: Any) -> None:
+        layer = plain(event.source)
+        number = None if self.offered else self.number_of(layer)
+        if number is not None:
+            self.kept.rename(number, describe(layer))
 
 
 _parked: list[Parked] = []

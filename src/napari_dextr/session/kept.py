@@ -52,6 +52,10 @@ class Kept:
             del self.rests[number]
         self._note([{"saved": [[number, sorted(saved)]]}])
 
+    def rename(self, number: int, description: Any) -> None:
+        """Note that a label image is described in other words now."""
+        self._note([{"renamed": number, "target": description}])
+
     def hand_over(self, number: int) -> None:
         """Note that another journal has a label image now."""
         del self.rests[number]
