@@ -85,7 +85,7 @@ def _annotate(stage: Stage, annotate: Any, truth: npt.NDArray[np.bool_]) -> None
             stage.click(*point, SHIFT)
         else:
             stage.click(*point)
-        stage.wait(annotate.accept.isEnabled)
+        stage.see(annotate)
     stage.accept(annotate)
 
 

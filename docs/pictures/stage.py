@@ -149,7 +149,11 @@ class Stage:
         """Click the extreme points of an object and wait for its preview."""
         for point in points:
             self.click(*point)
-        self.wait(widget.accept.isEnabled)
+        self.see(widget)
+
+    def see(self, widget: Any) -> None:
+        """Wait for the preview of what is marked."""
+        self.wait(lambda: widget.controller.session.segmentation is not None)
 
     def accept(self, widget: Any) -> None:
         """Press Enter over the canvas and wait until the object is written."""

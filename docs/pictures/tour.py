@@ -29,7 +29,7 @@ def film() -> None:
         taken.caption = "Shift+click: this is not part of it"
         for point in HOLLOW:
             stage.click(*point, SHIFT)
-            stage.wait(widget.accept.isEnabled)
+            stage.see(widget)
         stage.hold(1300)
         taken.caption = "Enter: it is in the Labels layer"
         stage.accept(widget)
@@ -62,9 +62,9 @@ def corrections() -> None:
     widget = stage.dock("Annotate")
     stage.outline(widget, points_of("coffee", "saucer"))
     stage.click(*INSIDE)
-    stage.wait(widget.accept.isEnabled)
+    stage.see(widget)
     stage.click(*OUTSIDE, SHIFT)
-    stage.wait(widget.accept.isEnabled)
+    stage.see(widget)
     stage.save("corrections.png")
     stage.close()
 

@@ -28,9 +28,9 @@ def photo() -> None:
     stage.accept(widget)
     stage.outline(widget, points_of("coffee", "saucer"))
     stage.click(*INSIDE)
-    stage.wait(widget.accept.isEnabled)
+    stage.see(widget)
     stage.click(*OUTSIDE, SHIFT)
-    stage.wait(widget.accept.isEnabled)
+    stage.see(widget)
     stage.accept(widget)
     for name, place in (("spoon", (300.0, 350.0)), ("saucer", (330.0, 150.0))):
         widget.classes.added.emit(name)  # what "Edit > Add a class" does with the name that is typed
