@@ -2,17 +2,24 @@ from __future__ import annotations
 
 import hashlib
 import io
+import signal
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from napari_dextr.errors import ModelError, OutputError
 from napari_dextr.models import download
 from napari_dextr.models.download import cache_folder, cached_file, fetch
 from napari_dextr.models.registry import find
+
+_SILENT = 0  # for a status: no answer at all
 
 
 class Server:
@@ -21,16 +28,25 @@ class Server:
     def __init__(self) -> None:
         self.answers: list[tuple[int, bytes, int]] = []  # status, what is sent, size that is announced
         self.asked = 0
+        self.held = False  # whether what comes after an answer keeps the line open and is silent
+        self.gate, self.answered = threading.Event(), threading.Event()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 status, content, announced = server.answers[min(server.asked, len(server.answers) - 1)]
                 server.asked += 1
+                if status == _SILENT:
+                    assert server.gate.wait(60)
+                    return
                 self.send_response(status)
                 self.send_header("Content-Length", str(announced))
                 self.end_headers()
                 self.wfile.write(content)
+                if server.held:
+                    self.wfile.flush()
+                    server.answered.set()
+                    assert server.gate.wait(60)
 
             def log_message(self, *args: object) -> None:
                 """Tests print nothing."""
@@ -45,6 +61,7 @@ class Server:
         return self
 
     def stop(self) -> None:
+        self.gate.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -98,7 +115,7 @@ def test_progress_runs_to_the_end(server, cache, entry, weights):
     seen = []
     fetch(entry, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (len(weights), len(weights))
-    assert all(total == len(weights) and 0 < done <= total for done, total in seen)
+    assert all(total in (0, len(weights)) and 0 <= done <= total for done, total in seen)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
@@ -210,7 +227,7 @@ def test_a_full_disk(server, cache, entry, weights, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pooch.retrieve", full)
+    monkeypatch.setattr("pooch.HTTPDownloader", lambda **options: full)
     with pytest.raises(OutputError, match="disk is full"):
         fetch(entry)
     assert files(cache) == []
@@ -229,8 +246,72 @@ def test_the_cache_folder(cache, monkeypatch):
 
 def test_pauses_grow(server, cache, entry, monkeypatch):
     pauses = []
-    monkeypatch.setattr(download.time, "sleep", pauses.append)
+    monkeypatch.setattr(download, "_rest", lambda seconds, progress: pauses.append(seconds))
     server.sends(b"later", status=500)
     with pytest.raises(ModelError, match="the server answered 500"):
         fetch(entry, attempts=4, pause=2)
     assert pauses == [2, 4, 8]
+
+
+class CalledOff(Exception):
+    """Somebody does not want to wait."""
+
+
+@pytest.mark.parametrize("when", ["before the answer", "midway"])
+def test_a_download_is_called_off_while_the_server_is_silent(server, cache, entry, weights, when):
+    server.held = True
+    server.sends(weights[:300_000], status=200 if when == "midway" else _SILENT, announced=len(weights))
+
+    def progress(done, total):
+        if server.asked and (done or when != "midway"):
+            raise CalledOff
+
+    with pytest.raises(CalledOff):
+        fetch(entry, progress=progress)
+    assert not server.gate.is_set()  # it still holds the line
+    assert files(cache) == []
+    server.held = False
+    server.sends(weights)
+    assert fetch(entry).read_bytes() == weights
+
+
+def test_a_download_is_called_off_between_two_attempts(server, cache, entry):
+    server.sends(b"later", status=503)
+    asked = []
+
+    def progress(done, total):
+        asked.append(server.asked)
+        if threading.current_thread() is threading.main_thread() and asked.count(1) > 50:
+            raise CalledOff
+
+    with pytest.raises(CalledOff):
+        fetch(entry, progress=progress, pause=3600)
+    assert files(cache) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, Ctrl+C goes to a whole console")
+def test_ctrl_c_ends_a_download_and_leaves_nothing(server, cache, entry, weights, tmp_path):
+    server.held = True
+    server.sends(weights[:300_000], announced=len(weights))
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "picture.png")
+    program = f"""
+import signal, sys
+from dataclasses import replace
+from napari_dextr.models import registry
+from napari_dextr.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, it may be ignored
+found = registry.find
+registry.find = lambda name: replace(found(name), url={server.url!r}, size={len(weights)})
+sys.argv = ["napari-dextr", "segment", "picture.png", "--points", "5,20 20,5 35,20 20,35", "--model", "dextr-coco"]
+sys.argv += ["-o", "mask.png"]
+main()
+"""
+    words = [sys.executable, "-c", program]
+    with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert server.answered.wait(60)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode in (1, 130)
+    assert "Traceback" not in said
+    assert files(cache) == []
+    assert not (tmp_path / "mask.png").exists()

@@ -20,7 +20,7 @@ from napari_dextr.errors import DataError, ModelError, OutputError
 from napari_dextr.models.checkpoint import read_checkpoint, read_spec, write_checkpoint
 from napari_dextr.models.spec import ModelSpec
 from napari_dextr.prompt import MARKS
-from napari_dextr.training import crops, finetune_run, loop
+from napari_dextr.training import crops, finetune_run, loop, starts
 from napari_dextr.training.finetune import FineTunePlan, FineTuning, read_outcome
 from napari_dextr.training.finetune_plan import PLAN
 from napari_dextr.training.outcome import Outcome
@@ -363,6 +363,33 @@ def test_a_pause_while_objects_are_cut_out_can_be_given_up(data):
     given_up.set()
     thread.join(60)
     assert ended == [0]
+
+
+@pytest.mark.parametrize("end", ["stop", "give up"])
+def test_nobody_waits_for_a_download(data, monkeypatch, end):
+    said, given_up = [], threading.Event()
+
+    def slow(source, *, progress):
+        for done in range(1000):
+            progress(done, 1000)
+            if done == 3:
+                tuning.stop() if end == "stop" else given_up.set()
+        raise AssertionError("nobody was asked")
+
+    def check():
+        if given_up.is_set():
+            raise GivenUp
+
+    monkeypatch.setattr(starts, "open_network", slow)
+    tuning = FineTuning(plan(data, initial="dextr-coco"), said.append, check=check)
+    if end == "stop":
+        assert list(tuning.run()) == []
+        assert tuning.outcome is None
+    else:
+        with pytest.raises(GivenUp):
+            list(tuning.run())
+    assert said == ["The model 'dextr-coco' is downloaded first …"]
+    assert not (data / "run" / PLAN).exists()
 
 
 @pytest.mark.parametrize("end", ["stop", "give up"])

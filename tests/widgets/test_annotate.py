@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -605,5 +606,43 @@ def test_an_own_model_made_while_the_widget_is_open_annotates_under_its_name(
     corner = [(102.0, 112.0), (112.0, 104.0), (124.0, 114.0), (113.0, 126.0)]
     assert annotate_one(corner).model_hash == facts.model_hash
     assert len(do.session.objects) == 2
+    widget.release()
+    qtbot.waitUntil(lambda: not do.model.running)
+
+
+def test_a_download_is_cancelled_and_tried_again(
+    qtbot: Any, segmenter: Any, notices: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(annotate, "show_info", notices.append)
+    tries: list[str] = []
+    fast = threading.Event()
+
+    def load(source: str, device: str, progress: Any) -> Any:
+        tries.append(source)
+        while source == "dextr-coco" and not fast.wait(0.01):
+            progress(60_000_000, 244_000_000)
+        return segmenter
+
+    viewer = ViewerModel()
+    widget = AnnotateWidget(viewer, load=load)  # type: ignore[arg-type]
+    qtbot.addWidget(widget)
+    do = widget.controller
+    qtbot.waitUntil(lambda: do.model.segmenter is not None)
+    assert widget.status.cancel.isHidden()
+    for _ in range(2):
+        widget.models.choose("dextr-coco")
+        qtbot.waitUntil(lambda: widget.status.result.text() == "60 of 244 MB")
+        assert not widget.status.cancel.isHidden()
+        widget.status.cancel.click()
+        qtbot.waitUntil(lambda: do.model.segmenter is not None)
+        assert notices.pop() == "'embedded' is in use again; loading 'dextr-coco' was cancelled."
+        assert widget.models.source == "embedded"
+        assert widget.status.cancel.isHidden()
+        assert widget.status.result.text() == "ready on cpu"
+    fast.set()
+    widget.models.choose("dextr-coco")
+    qtbot.waitUntil(lambda: do.model.segmenter is not None)
+    assert (do.model.source, notices) == ("dextr-coco", [])
+    assert tries == ["embedded", *["dextr-coco"] * 3]
     widget.release()
     qtbot.waitUntil(lambda: not do.model.running)

@@ -240,3 +240,14 @@ def test_what_is_kept_elsewhere_has_the_name_it_got(box: ModelBox, tmp_path: Pat
     keep_model(run)
     box.reload()
     assert {"run", "run 2"} == {model.name for model in own_models()} <= set(lines(box))
+
+
+def test_a_model_that_could_not_be_had_can_be_tried_again(qtbot: Any, box: ModelBox) -> None:
+    name = "dextr-coco"
+    box.choose(name)
+    with qtbot.assertNotEmitted(box.chosen):
+        pick(box, name)
+    box.forget_use()
+    with qtbot.waitSignal(box.chosen) as chosen:
+        pick(box, name)
+    assert chosen.args == [name, "auto"]

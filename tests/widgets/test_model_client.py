@@ -194,10 +194,72 @@ def test_a_cancelled_choice_goes_back_to_the_model_before(qtbot: Any, segmenter:
     with qtbot.waitSignal(client.loaded):
         client.choose("fake", "cpu")
     client.choose("slow", "cuda")
+    said: list[str] = []
+    client.cancelled.connect(said.append)
     with qtbot.waitSignals([client.returned, client.loaded]) as back, qtbot.assertNotEmitted(client.moved):
         client.cancel_load()
+        client.cancel_load()  # a double click
+    assert said == ["'fake' is in use again; loading 'slow' was cancelled."]
     assert back.all_signals_and_args[0].args == ("fake", "cpu")
     assert (client.source, client.segmenter, client.error) == ("fake", segmenter, None)
     gate.set()
     client.stop()
     qtbot.waitUntil(lambda: not client.running)
+
+
+def arrived(client: ModelClient, number: int) -> Any:
+    """The news of a load, once its thread has told it and before anybody has heard."""
+    told = threading.Event()
+    emit, count = client._worker._emit, 0
+
+    def watched(signal: Any, *values: Any) -> None:
+        nonlocal count
+        emit(signal, *values)
+        count += 1
+        if count == number:
+            told.set()
+
+    client._worker._emit = watched  # type: ignore[method-assign]
+    return told
+
+
+@pytest.mark.parametrize("first", ["fine", "broken"])
+def test_news_of_a_model_that_nobody_wants_any_more_is_not_heard(
+    qtbot: Any, client: ModelClient, segmenter: Any, first: str
+) -> None:
+    other, gate = type(segmenter)(), threading.Event()
+
+    def load(source: str, device: str, progress: Any) -> Any:
+        if source == "broken":
+            raise ModelError("It is broken.")
+        if source == "next":
+            assert gate.wait(30)
+            return other
+        return segmenter
+
+    client._load = load
+    with qtbot.waitSignal(client.loaded):
+        client.choose("before", "cpu")
+    told = arrived(client, 1 if first == "fine" else 2)
+    client.choose(first, "cpu")
+    assert told.wait(30)
+    client.choose("next", "cpu")  # before the main thread has heard
+    with qtbot.assertNotEmitted(client.loaded, wait=50), qtbot.assertNotEmitted(client.returned):
+        pass
+    assert client.loading
+    with qtbot.waitSignal(client.loaded):
+        gate.set()
+    assert (client.source, client.segmenter) == ("next", other)
+
+
+def test_a_cancel_that_comes_too_late_changes_nothing(qtbot: Any, client: ModelClient, segmenter: Any) -> None:
+    other = type(segmenter)()
+    with qtbot.waitSignal(client.loaded):
+        client.choose("before", "cpu")
+    client._load = lambda source, device, progress: other
+    told = arrived(client, 1)
+    client.choose("quick", "cpu")
+    assert told.wait(30)
+    with qtbot.assertNotEmitted(client.cancelled), qtbot.waitSignal(client.loaded):
+        client.cancel_load()
+    assert (client.source, client.segmenter) == ("quick", other)

@@ -6,6 +6,7 @@ from typing import Any
 
 from napari_dextr.errors import PromptError
 from napari_dextr.widgets.notices import Notices, sentence_of
+from napari_dextr.widgets.worker import LoadCancelledError
 
 
 def test_problems_are_told_and_forgotten(qtbot: Any) -> None:
@@ -19,6 +20,8 @@ def test_problems_are_told_and_forgotten(qtbot: Any) -> None:
     notices.report(PromptError("Model."), severe=True)
     notices.report(ValueError("no"))
     assert [severe for _, severe in heard] == [False, True, True]
+    notices.report(LoadCancelledError(), severe=True)  # whoever cancelled knows
+    assert (notices.problem, len(heard)) == (str(LoadCancelledError()), 3)
     notices.say("Done.")
     assert (notices.problem, notices.done) == (None, "Done.")
     notices.clear()

@@ -37,6 +37,13 @@ def test_activity_and_progress(qtbot: Any) -> None:
     panel.show_result(None, model(loading=True, progress=(50_000_000, 196_000_000)))
     assert panel.result.text() == "50 of 196 MB"
     assert not panel.cancel.isHidden()
+    for progress, text in (
+        ((0, 0), "connecting…"),
+        ((7_000_000, 0), "7 MB"),
+        ((196_000_000, 196_000_000), "loading model…"),
+    ):
+        panel.show_result(None, model(loading=True, progress=progress))
+        assert panel.result.text() == text
     panel.show_result(None, model())
     assert panel.busy.isHidden()
     assert panel.cancel.isHidden()

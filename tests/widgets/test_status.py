@@ -36,6 +36,8 @@ CLOSE.add_point("extreme", (100.5, 10.5))
         (session(0), {"image": None}, "hint", "Open an image first"),
         (session(4, busy=True), {"problem": "Bad."}, "error", "Bad."),
         (session(4, busy=True), {"loading": True}, "busy", "Loading the model"),
+        (session(4, busy=True), {"loading": True, "progress": (0, 0)}, "busy", "Downloading the model…"),
+        (session(4, busy=True), {"loading": True, "progress": (9, 9)}, "busy", "Downloaded. Loading"),
         (session(4, busy=True), {"loading": True, "progress": (40e6, 200e6)}, "busy", "40 of 200 MB"),
         (session(4, busy=True), {"loading": True, "progress": (40e6, 0)}, "busy", "model: 40 MB"),
         (session(4, busy=True), {}, "busy", "Finding the object"),

@@ -6,27 +6,33 @@ first use: a file that changes later is noticed.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ..errors import DextrError, ModelError, OutputError
 from ..files import atomic_write, make_folder
 from .catalogue import ModelEntry
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that have arrived and the bytes in all (0 where the server does not say)."""
+"""Called with the bytes that have arrived and the bytes in all (0 while, or where, the server does not say).
+
+It is called ten times a second, also where nothing arrives, and in the thread that waits: what it raises ends the
+download at once.
+"""
 
 CACHE_VARIABLE = "NAPARI_DEXTR_CACHE"
 """Environment variable that moves the cache folder."""
 
 ATTEMPTS = 3
 _TIMEOUT = 30.0  # seconds without an answer
+_BEAT = 0.1  # seconds between two looks whether the download is still wanted
+_PARTING = 0.5  # seconds that one that is not wanted has to close its file
+_CHUNK = 1 << 16  # bytes
 _SMALLEST_SHARE = 0.5  # of the expected size; anything smaller is an error page or a stub
 
 
@@ -49,7 +55,7 @@ def fetch(entry: ModelEntry, *, progress: Progress | None = None, attempts: int 
     """The weights file of a published model, downloaded unless it is there.
 
     A download goes to a temporary name, is checked by loading it, and takes its name only then; a broken connection
-    is tried again from the start.
+    is tried again from the start. One that is called off, by what ``progress`` raises or by Ctrl+C, leaves nothing.
 
     Parameters
     ----------
@@ -86,7 +92,7 @@ def fetch(entry: ModelEntry, *, progress: Progress | None = None, attempts: int 
                     f"The model '{entry.name}' could not be downloaded from {entry.url} ({error.reason}); try again "
                     f"when you are online, or save that file by hand as '{target}'."
                 ) from error
-            time.sleep(pause * 2 ** (attempt - 1))
+            _rest(pause * 2 ** (attempt - 1), progress)
     raise ValueError("attempts must be at least 1")
 
 
@@ -98,23 +104,88 @@ class _BrokenOffError(DextrError):
         super().__init__(reason)
 
 
-def _download(entry: ModelEntry, target: Path, progress: Progress | None) -> None:
-    import pooch
+def _rest(seconds: float, progress: Progress | None) -> None:
+    """Wait before another attempt."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if progress is not None:
+            progress(0, 0)
+        time.sleep(min(left, _BEAT))
 
+
+def _download(entry: ModelEntry, target: Path, progress: Progress | None) -> None:
     assert entry.url is not None
-    meter = _Meter(progress)
     with atomic_write(target) as temporary:
+        transfer = _Transfer(entry.url, temporary)
         try:
-            with _quiet_pooch():
-                downloader = pooch.HTTPDownloader(progressbar=meter, timeout=_TIMEOUT)
-                pooch.retrieve(entry.url, None, fname=temporary.name, path=temporary.parent, downloader=downloader)
+            transfer.run(progress)
         except OSError as error:  # that of the network derives from it as well
             _explain(entry, target, error)
         size = temporary.stat().st_size
-        if size < meter.total:
-            raise _BrokenOffError(f"the connection broke off after {size} of {meter.total} bytes")
+        if size < transfer.total:
+            raise _BrokenOffError(f"the connection broke off after {size} of {transfer.total} bytes")
+        if progress is not None:
+            progress(size, transfer.total or size)
         _check_content(entry, temporary, target, size)
     _remember(target)
+
+
+class _LeftError(Exception):
+    """Nobody waits for a download any more."""
+
+
+class _Transfer:
+    """One file from the network, in a thread of its own: whoever waits can leave while the server says nothing.
+
+    It is also the progress bar that pooch drives: ``total``, ``update``, ``reset`` and ``close``.
+    """
+
+    def __init__(self, url: str, file: Path) -> None:
+        self.total = self.done = 0
+        self._url, self._file = url, file
+        self._left = threading.Event()
+        self._error: BaseException | None = None
+        # A daemon: at its end the program does not wait for a server.
+        self._thread = threading.Thread(target=self._work, name="napari-dextr download", daemon=True)
+
+    def run(self, progress: Progress | None) -> None:
+        """Wait for the file; what ``progress`` raises ends it."""
+        self._thread.start()
+        try:
+            while self._thread.is_alive():
+                if progress is not None:
+                    progress(self.done, self.total)
+                self._thread.join(_BEAT)
+        except BaseException:  # Ctrl+C among them
+            self._left.set()
+            self._thread.join(_PARTING)
+            raise
+        if self._error is not None:
+            raise self._error
+
+    def update(self, amount: int) -> None:
+        """Pooch adds a whole chunk even for the last, shorter one."""
+        if self._left.is_set():
+            raise _LeftError
+        self.done = min(self.done + amount, self.total) if self.total else self.done + amount
+
+    def reset(self) -> None:
+        """Pooch fills the bar once more at the end; it is full."""
+
+    def close(self) -> None:
+        """Nothing to tidy up."""
+
+    def _work(self) -> None:
+        import pooch
+
+        try:
+            download = pooch.HTTPDownloader(progressbar=self, chunk_size=_CHUNK, timeout=_TIMEOUT)
+            download(self._url, str(self._file), None)
+        except BaseException as error:  # raised again where somebody waits
+            self._error = error
+        if self._left.is_set():  # Windows lets nobody remove it before it is closed here
+            with contextlib.suppress(OSError):
+                self._file.unlink(missing_ok=True)
 
 
 def _explain(entry: ModelEntry, target: Path, error: OSError) -> None:
@@ -191,39 +262,3 @@ def _check_unchanged(entry: ModelEntry, target: Path) -> None:
             f"'{target}' has changed since it was first used; delete it to download it again, or delete "
             f"'{note.name}' beside it if you replaced it yourself."
         )
-
-
-@dataclass
-class _Meter:
-    """The progress bar that pooch drives (``total``, ``update``, ``reset``, ``close``), as one callback."""
-
-    progress: Progress | None
-    total: int = 0
-    done: int = 0
-
-    def update(self, amount: int) -> None:
-        """Pooch adds a whole chunk even for the last, shorter one."""
-        self.done = min(self.done + amount, self.total) if self.total else self.done + amount
-        if self.progress is not None:
-            self.progress(self.done, self.total)
-
-    def reset(self) -> None:
-        """Pooch fills the bar once more at the end."""
-        self.done = 0
-
-    def close(self) -> None:
-        """Nothing to tidy up."""
-
-
-@contextmanager
-def _quiet_pooch() -> Iterator[None]:
-    """Keep pooch's advice for programmers (``known_hash``) away from users."""
-    import pooch
-
-    logger: Any = pooch.get_logger()
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

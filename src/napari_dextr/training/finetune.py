@@ -46,12 +46,13 @@ class FineTuning:
     world : World, optional
         The processes that train together.
     check : callable, optional
-        Called again and again while objects are cut out and while they judge; what it raises ends the run.
+        Called again and again while a model is downloaded, objects are cut out, and while they judge; what it raises
+        ends the run.
 
     Attributes
     ----------
     outcome : Outcome or None
-        Once `run` has ended, in the first process; None where it was stopped while the objects were cut out.
+        Once `run` has ended, in the first process; None where it was stopped before all objects were cut out.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class FineTuning:
         self._progress, self._check = progress, check
         self._world = world or World()
         self._trainer: Trainer | None = None
-        self._asked = self._paused = False
+        self._asked = self._paused = self._downloading = False
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], progress: Callable[[str], None] = lambda _line: None) -> FineTuning:
@@ -84,7 +85,7 @@ class FineTuning:
         """Cut out the objects, train, judge and export; yields every step's update.
 
         A run that was stopped, or killed, goes on from its last checkpoint when the same plan is run again; one that
-        was stopped while the objects were cut out has learned nothing, and cuts them out anew. The model in the run
+        was stopped before all objects were cut out has learned nothing, and cuts them out anew. The model in the run
         folder is never one that did not pass the verdict: until then it is the one to start from.
 
         Raises
@@ -99,7 +100,10 @@ class FineTuning:
         plan, world = self.plan, self._world
         folder = RunFolder(plan.out)
         with folder.claimed() if world.first else nullcontext():
-            start = Start.of(plan, folder.path, world)
+            try:
+                start = Start.of(plan, folder.path, world, self._arrived)
+            except Stopped:
+                return
             device = choose_device(world.device(plan.device))
             config = plan.config(start.spec, device)
             start.check(config)
@@ -131,6 +135,15 @@ class FineTuning:
         self._paused = False
         if self._trainer is not None:
             self._trainer.resume()
+
+    def _arrived(self, done: int, total: int) -> None:
+        """While the model to start from is downloaded; with several processes, the others wait for it."""
+        if not self._downloading:
+            self._downloading = True
+            self._progress(f"The model '{self.plan.initial}' is downloaded first …")
+        self._check()
+        if self._asked and self._world.size == 1:
+            raise Stopped
 
     def _going(self) -> bool:
         """While objects are cut out: wait as long as that was asked for; False where a stop was."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -56,8 +56,13 @@ class Start:
     compares: bool = True
 
     @classmethod
-    def of(cls, plan: FineTunePlan, folder: Path, world: World) -> Start:
+    def of(
+        cls, plan: FineTunePlan, folder: Path, world: World, arrived: Callable[[int, int], None] = lambda *_: None
+    ) -> Start:
         """What a plan starts from; kept in the run folder, so that a run that goes on starts from the same.
+
+        Where the model is downloaded first, ``arrived`` is called again and again, with the bytes that are there and
+        those in all; what it raises ends it.
 
         Raises
         ------
@@ -74,7 +79,7 @@ class Start:
         if world.first and base.is_file() and (folder / PLAN).is_file():
             _same_start(plan, folder)
         elif world.first:  # a base without a plan is of a command that was refused
-            spec, network = open_network(plan.initial)
+            spec, network = open_network(plan.initial, progress=arrived)
             _trainable(spec, network)  # before anything is written
             write_checkpoint(base, network, spec, dtype=torch.float32)
         world.tell(None)  # the others wait for the file

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
-from napari.utils.notifications import show_error, show_warning
+from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QGridLayout, QLabel, QVBoxLayout, QWidget
 
@@ -137,7 +137,9 @@ class AnnotateWidget(ScrollDock):
         self.targets.picked.connect(do.set_target, later)  # where a layer has gone, the controller knows what to do
         self.models.chosen.connect(do.set_model)
         self.status.cancel.clicked.connect(do.model.cancel_load)
+        do.model.load_failed.connect(self.models.forget_use)
         do.model.returned.connect(self.models.show_choice)
+        do.model.cancelled.connect(show_info)
         self.kinds.chosen.connect(do.set_kind)
         for button, action in (
             (self.arm, do.arm),

@@ -60,7 +60,7 @@ class ModelBox(QObject):
         self._stamps: dict[str, Stamp] = {}  # of all own models that were ever seen here, by name
         self._rows: list[_Row] = []
         self.reload()
-        self._in_use = self._chosen
+        self._in_use: tuple[str, Stamp | None] | None = self._chosen
         self.devices.setCurrentIndex(max(0, self.devices.findData(device)))
         self.models.opening.connect(self.reload)
         self.models.activated.connect(self._on_model)
@@ -95,6 +95,10 @@ class ModelBox(QObject):
         self.devices.blockSignals(True)
         self.devices.setCurrentIndex(max(0, self.devices.findData(device)))
         self.devices.blockSignals(False)
+
+    def forget_use(self) -> None:
+        """The model could not be had: choosing it again is another try."""
+        self._in_use = None
 
     def reload(self) -> None:
         """Look again which models there are. The choice stays, also where it has another name by now, or has gone."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, Qt, Signal
 
 from ..errors import DextrError, ModelError
 from ..file_names import forward_slashes
@@ -90,6 +90,8 @@ class ModelClient(QObject):
         The device that was asked for has no room; the model runs on this one.
     returned(source, device)
         Loading was cancelled, or has failed; this model, which was in use before, is in use again.
+    cancelled(sentence)
+        The user did not want to wait for a model, and has the one before again.
     """
 
     loaded = Signal()
@@ -99,6 +101,7 @@ class ModelClient(QObject):
     progressed = Signal()
     moved = Signal(str)
     returned = Signal(str, str)
+    cancelled = Signal(str)
 
     def __init__(self, load: ModelLoader = load_segmenter) -> None:
         super().__init__()
@@ -110,8 +113,9 @@ class ModelClient(QObject):
         self._device = ""  # where the model was last seen
         self._choice = self._earlier = ("", "")  # source and device asked for: now, and of the last model that came
         self._worker = PredictionWorker()
-        self._worker.loaded.connect(self._on_loaded)
-        self._worker.load_failed.connect(self._on_load_failed)
+        later = Qt.ConnectionType.QueuedConnection  # also where it speaks in this thread: once it is done here
+        self._worker.loaded.connect(self._on_loaded, later)
+        self._worker.load_failed.connect(self._on_load_failed, later)
         self._worker.progressed.connect(self._on_progress)
         self._worker.predicted.connect(self._on_predicted)
         self._worker.failed.connect(self.failed)
@@ -136,11 +140,14 @@ class ModelClient(QObject):
 
     def cancel_load(self) -> None:
         """Stop waiting for the model that is on its way, and go back to the one before, if there is one."""
-        if not self.loading:
+        unwanted = self.source
+        if not self.loading or not self._worker.cancel_load():
             return
+        self.progress = None
         if self._earlier[0]:
             self._go_back()
-        self._worker.cancel_load()
+            again = short_name(self.source)
+            self.cancelled.emit(f"'{again}' is in use again; loading '{short_name(unwanted)}' was cancelled.")
 
     def ask(self, request: Request, pixels: Any, limits: tuple[float, float] | None) -> None:
         """Ask for a segmentation of a plane; supersedes earlier requests, waits for a model that is loading."""
@@ -160,11 +167,15 @@ class ModelClient(QObject):
         return self._worker.running
 
     def _on_loaded(self, segmenter: Any) -> None:
+        if segmenter is not self._worker.model:  # another was asked for while the news was on its way
+            return
         self.segmenter, self.progress, self._earlier = segmenter, None, self._choice
         self._see_device()
         self.loaded.emit()
 
     def _on_load_failed(self, error: Exception) -> None:
+        if error is not self._worker.failure:
+            return
         self.progress = None
         if not self._earlier[0]:
             self.error = error

@@ -7,6 +7,7 @@ import logging
 from qtpy.QtCore import QObject, Signal
 
 from ..errors import DextrError
+from .worker import LoadCancelledError
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Notices(QObject):
         """Tell of a problem: in the widget and, with ``aloud``, as a notification of napari's."""
         self.problem = sentence_of(error)
         self.changed.emit()
-        if aloud:
+        if aloud and not isinstance(error, LoadCancelledError):  # whoever cancels knows
             ours = isinstance(error, DextrError)
             if not ours:
                 _LOG.error("Unexpected error in the Annotate widget", exc_info=error)

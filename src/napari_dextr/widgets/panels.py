@@ -89,7 +89,7 @@ class StatusPanel(QFrame):
             self.result.setText(" · ".join(score + time))
             self.result.setToolTip("Overlap (IoU, 0 to 1) that the model expects of its mask; time it took")
         elif model.loading:
-            self.result.setText(f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total else "loading model…")
+            self.result.setText(_arrived(model))
             self.result.setToolTip(f"'{model.source}' is being loaded; you can click already")
         elif model.segmenter is not None:
             self.result.setText(f"ready on {getattr(model.segmenter, 'device', 'cpu')}")
@@ -97,6 +97,15 @@ class StatusPanel(QFrame):
         else:
             self.result.setText("")
             self.result.setToolTip("")
+
+
+def _arrived(model: ModelClient) -> str:
+    done, total = model.progress or (0, 0)
+    if model.progress is None or done == total > 0:
+        return "loading model…"
+    if total:
+        return f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"
+    return f"{done / 1e6:.0f} MB" if done else "connecting…"
 
 
 class KindCombo(QComboBox):

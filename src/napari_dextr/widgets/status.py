@@ -67,6 +67,10 @@ def status_of(
 def _loading(model: ModelClient) -> str:
     if model.progress is None:
         return "Loading the model… Your points are kept."
+    if model.progress[0] == 0:
+        return "Downloading the model… Your points are kept."
+    if model.progress[0] == model.progress[1]:
+        return "Downloaded. Loading the model… Your points are kept."
     done, total = (round(size / 1e6) for size in model.progress)
     return f"Downloading the model: {done} of {total} MB…" if total else f"Downloading the model: {done} MB…"
 

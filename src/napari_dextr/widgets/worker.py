@@ -61,7 +61,8 @@ class PredictionWorker(QObject):
         self._job: tuple[int, Job] | None = None
         self._model: Any = None
         self._earlier: Any = None  # the last model that was ready, to go back to
-        self._load_error: Exception | None = None
+        self._load_error: Exception | None = None  # what requests fail with
+        self._failure: Exception | None = None
         self._loads = 0
         self._jobs = 0
         self._stopped = False
@@ -73,24 +74,35 @@ class PredictionWorker(QObject):
         """Replace the model; requests made from now on wait for it."""
         with self._changed:
             self._earlier = self._model or self._earlier
-            self._loader, self._model, self._load_error = loader, None, None
+            self._loader, self._model, self._load_error, self._failure = loader, None, None, None
             self._loads += 1
             self._changed.notify()
 
-    def cancel_load(self) -> None:
-        """Stop waiting for the model and go back to the one before; a download ends at its next piece."""
+    @property
+    def model(self) -> Any:
+        """The model that answers; None while one is on its way."""
+        return self._model
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the latest `load` failed, even where a model before it answers on."""
+        return self._failure
+
+    def cancel_load(self) -> bool:
+        """Stop waiting for the model and go back to the one before; False where nothing is on its way any more."""
         with self._changed:
             if self._model is not None or self._load_error is not None or not self._loads:
-                return
+                return False
             self._loads += 1
             self._loader, self._model = None, self._earlier
             model, error = self._model, None if self._model is not None else LoadCancelledError()
-            self._load_error = error
+            self._load_error = self._failure = error
             self._changed.notify()
         if error is None:
             self._emit(self.loaded, model)
         else:
             self._emit(self.load_failed, error)
+        return True
 
     def predict(self, serial: int, job: Job) -> None:
         """Ask the model; supersedes every earlier request."""
@@ -157,7 +169,7 @@ class PredictionWorker(QObject):
             if self._stopped or number != self._loads:
                 return
             self._earlier = model = model or self._earlier
-            self._model, self._load_error = model, None if model is not None else error
+            self._model, self._load_error, self._failure = model, None if model is not None else error, error
         if error is not None:
             self._emit(self.load_failed, error)
         if model is not None:
