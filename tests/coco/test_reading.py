@@ -119,3 +119,14 @@ def test_a_name_in_two_folders_is_not_known_without_them(write):
     content["images"] += [{**content["images"][0], "id": 9, "file_name": "val/b.png"}]
     images = read_coco(write(content)).images
     assert [images[number].bare for number in (7, 8, 9)] == [False, False, True]
+
+
+def test_reading_can_be_ended_from_outside(write):
+    class Enough(Exception):
+        pass
+
+    def going():
+        raise Enough
+
+    with pytest.raises(Enough):
+        read_coco(write(document()), going)

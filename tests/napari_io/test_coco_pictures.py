@@ -113,3 +113,14 @@ def test_the_folder_of_a_picture(tmp_path: Path) -> None:
     (tmp_path / "images" / "a.png").write_bytes(b"")
     assert picture_root(tmp_path, CocoImage(1, "a.png", 4, 5)) == tmp_path / "images"
     assert picture_root(tmp_path, CocoImage(1, "images/a.png", 4, 5)) == tmp_path
+
+
+def test_a_picture_costs_the_same_however_many_there_are(tmp_path: Path) -> None:
+    images = [CocoImage(number, f"{number}.png", 4, 5) for number in range(1, 41)]
+    for image in images:
+        Image.fromarray(np.full((4, 5), image.id, np.uint8)).save(tmp_path / image.file_name)
+    (group,) = groups_of(dataset(tmp_path, images))
+    pixels = open_group(group, tmp_path, [])
+    assert pixels.chunks == ((1,) * 40, (4,), (5,))
+    assert [int(pixels[place].max()) for place in (0, 20, 39)] == [1, 21, 40]
+    assert len(pixels.dask.layers) == 1  # dask looks at every layer for every plane

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from napari.components import ViewerModel
+from napari.utils import cancelable_progress, progress
+from npe2 import PluginManager
 from PIL import Image
 
 from napari_dextr.errors import DataError
@@ -196,3 +199,31 @@ def test_a_stack_in_the_folder_is_opened_itself(tmp_path: Path) -> None:
     np.testing.assert_array_equal(layers["stack"][0], stack)
     assert layers["stack labels"][0].shape == stack.shape
     assert (layers["stack labels"][0][3] == 1).sum() == 100
+
+
+@pytest.mark.parametrize("moves", [1, 3])
+def test_opening_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int) -> None:
+    """While the file is read, and while its objects are drawn; napari takes it for no failure."""
+
+    class Impatient(cancelable_progress):
+        moved = 0
+
+        def update(self, n: int = 1) -> None:
+            super().update(n)
+            self.moved += 1
+            if self.moved == moves:
+                self.cancel()
+
+    told: list[str] = []
+    monkeypatch.setattr(reader, "cancelable_progress", Impatient)
+    monkeypatch.setattr(reader, "show_info", told.append)
+    monkeypatch.setattr(reader, "_INTERVAL", 0)
+    path = file_of(tmp_path, [(30, 30)] * 9, [annotation(number, number) for number in range(1, 10)])
+    PluginManager.instance().discover()
+    viewer = ViewerModel()
+    assert viewer.open(path, plugin="napari-dextr") == []
+    assert told == ["Opening 'set.json' was cancelled."]
+    assert len(viewer.layers) == 0
+    assert not progress._all_instances
+    monkeypatch.undo()
+    assert len(viewer.open(path, plugin="napari-dextr")) == 2

@@ -243,26 +243,27 @@ def read_labels(dataset: CocoDataset, image_id: int, *, problems: list[str] | No
                     raise
                 problems.append(str(error))
                 continue
-            canvas = next((canvas for canvas in canvases if not canvas.flat[pixels].any()), None)
+            cols, rows = np.divmod(pixels, image.height)
+            pixels = rows * image.width + cols
+            canvas = next((canvas for canvas in canvases if not canvas.labels.ravel()[pixels].any()), None)
             if canvas is None:
-                canvas = _Canvas(np.zeros(image.height * image.width, np.int32))
+                canvas = _Canvas(np.zeros((image.height, image.width), np.int32))
                 canvases.append(canvas)
-            canvas.flat[pixels] = label
+            canvas.labels.ravel()[pixels] = label
             canvas.facts[label], canvas.ids[label], canvas.areas[label] = facts, obj.id, len(pixels)
             if obj.iscrowd:
                 canvas.crowds.add(label)
         for canvas in canvases:
-            labels = np.ascontiguousarray(canvas.flat.reshape(image.width, image.height).T)
             crowds = frozenset(canvas.crowds)
-            drawn.append(ReadLabels(labels, canvas.facts, canvas.ids, layer, crowds, canvas.areas))
+            drawn.append(ReadLabels(canvas.labels, canvas.facts, canvas.ids, layer, crowds, canvas.areas))
     return drawn
 
 
 @dataclass(eq=False)
 class _Canvas:
-    """A label image under way; its pixels go down the columns."""
+    """A label image under way."""
 
-    flat: npt.NDArray[np.int32]
+    labels: npt.NDArray[np.int32]
     facts: dict[int, ObjectFacts] = field(default_factory=dict)
     ids: dict[int, int] = field(default_factory=dict)
     crowds: set[int] = field(default_factory=set)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,21 @@ from .document import read_text, take_apart
 from .images import bare_name
 
 _IMAGE_KEYS = ("id", "file_name", "height", "width")
+_AT_ONCE = 1000  # entries that are read in less time than a viewer may stand still
 _TOO_LARGE = 2**63
 _LEAST_NUMBERS = 6  # of a polygon: three points
 _OBJECT_KEYS = ("id", "image_id", "category_id", "segmentation", "bbox", "iscrowd")
 
 
-def read_coco(path: str | os.PathLike[str]) -> CocoDataset:
+def read_coco(path: str | os.PathLike[str], going: Callable[[], object] = lambda: None) -> CocoDataset:
     """Read a COCO annotation file (instances).
 
     Parameters
     ----------
     path : path-like
         JSON file with ``images`` and ``annotations``; ``categories`` may be missing.
+    going : callable
+        Called again and again; what it raises ends the reading.
 
     Raises
     ------
@@ -41,7 +44,9 @@ def read_coco(path: str | os.PathLike[str]) -> CocoDataset:
     seen: set[int] = set()
     categories: dict[int, str] = {}
     colours: dict[int, str] = {}
-    for part in take_apart(read_text(path), path.name):
+    for count, part in enumerate(take_apart(read_text(path), path.name)):
+        if count % _AT_ONCE == 0:
+            going()
         if not part.entry:
             continue
         if part.key == "images":

@@ -155,10 +155,9 @@ class LabelLayers:
         kept = np.iinfo(drawn.data.dtype)
         if max(given.values()) > kept.max or min(given.values()) < kept.min:
             drawn.data = drawn.data.astype(np.int32)
-        rows = np.flatnonzero(labels.any(axis=1))
-        # The rest stays untouched, and so takes no memory.
-        cut = slice(int(rows[0]), int(rows[-1]) + 1), slice(0, labels.shape[1])
-        drawn.data[index][cut] = _renumbered(labels[cut], given)
+        height, width = labels.shape
+        pixels = labels != 0  # the rest stays untouched, and so takes neither memory nor time
+        drawn.data[index][:height, :width][pixels] = _renumbered(labels[pixels], given)
         for label, number in given.items():
             drawn.areas[number] = drawn.areas.get(number, 0) + read.areas[label]
             facts = replace(read.facts[label], plane=index)

@@ -213,30 +213,31 @@ def _lazy(group: Group, roots: Mapping[tuple[int, ...], Path], rgb: bool, dtype:
     import dask.array as da
 
     shape = (*group.size, 3) if rgb else group.size
-    black = da.zeros(shape, dtype=dtype, chunks=shape)
-    planes = []
-    for index in np.ndindex(*group.extents):
-        root = roots.get(index)
-        if root is None:
-            planes.append(black)
-            continue
-        load = partial(_load, root, group.planes[index], group.size, rgb, dtype)
-        planes.append(
-            da.map_blocks(load, dtype=dtype, chunks=tuple((extent,) for extent in shape), meta=np.array((), dtype))
-        )
-    stacked = da.stack(planes)
-    return stacked.reshape((*group.extents, *shape))
+    extents = tuple((1,) * extent for extent in group.extents)
+    # One call for all pictures: with an array of its own for each, whoever leafs through thousands waits at every one.
+    return da.map_blocks(
+        partial(_load, group, roots, rgb, dtype),
+        dtype=dtype,
+        chunks=(*extents, *((extent,) for extent in shape)),
+        meta=np.empty((0,) * (len(extents) + len(shape)), dtype),
+    )
 
 
-def _load(root: Path, image: CocoImage, size: tuple[int, int], rgb: bool, dtype: Any) -> npt.NDArray[Any]:
+def _load(
+    group: Group, roots: Mapping[tuple[int, ...], Path], rgb: bool, dtype: Any, block_id: tuple[int, ...]
+) -> npt.NDArray[Any]:
     """A picture when the viewer comes to it. One that has gone in the meantime is black, and the user hears of it."""
-    try:
-        return _fitted(_read(root, image), size, rgb, dtype)
-    except DextrError as error:
-        from napari.utils.notifications import show_warning
+    index = block_id[: len(group.extents)]
+    shape = (*group.size, 3) if rgb else group.size
+    pixels = np.zeros(shape, dtype)
+    if index in roots:
+        try:
+            pixels = _fitted(_read(roots[index], group.planes[index]), group.size, rgb, dtype)
+        except DextrError as error:
+            from napari.utils.notifications import show_warning
 
-        show_warning(str(error))
-        return np.zeros((*size, 3) if rgb else size, dtype)
+            show_warning(str(error))
+    return pixels.reshape((1,) * len(index) + shape)
 
 
 def _read(root: Path, image: CocoImage) -> npt.NDArray[Any]:
