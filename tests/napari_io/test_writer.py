@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import tifffile
 from napari.components import ViewerModel
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from napari.layers._source import layer_source
 from npe2 import PluginManager
 
-from napari_dextr.coco import ImageLabels, export_coco, read_coco
+from napari_dextr.coco import ImageLabels, export_coco, labels_to_coco, read_coco, write_coco
 from napari_dextr.errors import OutputError
 from napari_dextr.napari_io import saved_layers
+from napari_dextr.napari_io.belonging import belongs_to
 from napari_dextr.napari_io.object_table import record, store
 from napari_dextr.napari_io.reader import read_layers
 from napari_dextr.napari_io.saved_layers import listen
@@ -301,3 +302,44 @@ def test_planes_that_are_left_out_are_told_when_saved_and_when_opened(
     assert "2 of 4 planes of 'cells' were not exported" in said.pop()
     np.testing.assert_array_equal(pixels[[1, 3]], image.data[[1, 3]])
     assert not pixels[[0, 2]].any()
+
+
+def pairs(path: Path) -> dict[str, str]:
+    """Name of the Labels layer of each object, and the picture that it lies on."""
+    dataset = read_coco(path)
+    return {obj.record["layer"]: Path(dataset.images[obj.image_id].file_name).stem for obj in dataset.objects}
+
+
+@pytest.mark.parametrize("known", ["annotated", "by its place"])
+def test_labels_of_two_channels_stay_with_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: str) -> None:
+    viewer = ViewerModel()
+    channels = [viewer.add_image(np.full((20, 20), 50 * (n + 1), np.uint8), name=f"c{n}") for n in range(2)]
+    for number, channel in enumerate(channels):
+        labels = viewer.add_labels(np.zeros((20, 20), np.uint16), name=f"of c{number}")
+        labels.data[5:9, 5:9] = number + 1
+        store(labels, {number + 1: ObjectFacts(marks=(Mark("inside", 6, 6),))}, [])
+        if known == "annotated":
+            belongs_to(labels, channel)
+    if known == "annotated":
+        monkeypatch.setattr("napari_dextr.napari_io.writer.current_viewer", lambda: viewer)
+    else:
+        viewer.layers.move(viewer.layers.index("of c0"), 1)
+    saved(viewer, tmp_path / "a.json")
+    assert pairs(tmp_path / "a.json") == {"of c0": "c0", "of c1": "c1"}
+
+
+def test_labels_stay_with_the_picture_they_were_opened_with(tmp_path: Path) -> None:
+    viewer = ViewerModel()
+    for name in "ab":
+        folder = tmp_path / name
+        folder.mkdir()
+        imageio.imwrite(folder / f"{name}.png", np.full((20, 20), 99, np.uint8))
+        labels = np.zeros((20, 20), np.uint8)
+        labels[5:9, 5:9] = 1
+        write_coco(folder / "set.json", labels_to_coco(labels, f"{name}.png"))
+        for data, options, kind in read_layers(str(folder / "set.json")):
+            viewer.add_layer(Layer.create(data, options, kind))
+    for name in "ba":  # pictures above all labels
+        viewer.layers.move(viewer.layers.index(name), len(viewer.layers))
+    saved(viewer, tmp_path / "both.json")
+    assert pairs(tmp_path / "both.json") == {"a labels": "a", "b labels": "b"}

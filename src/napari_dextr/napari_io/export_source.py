@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..objects import ObjectClass, ObjectFacts
-from .belonging import coco_of, noted_image, pictures_of
+from .belonging import coco_of, noted_image, opened_together, pictures_of
 from .label_storage import finest
 from .object_table import record
 from .placement import plain, same_place
@@ -222,7 +222,8 @@ def file_of(layer: Any) -> Path | None:
 def image_of(labels: Labels, layers: Iterable[Any]) -> Image | None:
     """The image that a Labels layer belongs to, on the same pixels.
 
-    That on which it was annotated; where nothing is known of that, the nearest one below it, or else above it.
+    That on which it was annotated, or with which it came out of a COCO file; where nothing is known of that, the
+    nearest one below it, or else above it.
     """
     from napari.layers import Image
 
@@ -230,11 +231,11 @@ def image_of(labels: Labels, layers: Iterable[Any]) -> Image | None:
     position = next((number for number, layer in enumerate(order) if layer is labels), len(order))
     noted = noted_image(labels)
     fitting = [
-        (layer is not noted, number > position, abs(number - position), layer)
+        (layer is not noted, not opened_together(labels, layer), number > position, abs(number - position), layer)
         for number, layer in enumerate(order)
         if isinstance(layer, Image) and layer_shape(layer) == layer_shape(labels) and same_place(layer, labels)
     ]
-    return min(fitting, key=lambda entry: entry[:3])[3] if fitting else None
+    return min(fitting, key=lambda entry: entry[:-1])[-1] if fitting else None
 
 
 def axis_letters(layer: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from napari.utils.notifications import show_info
 from ..coco import export_coco
 from ..errors import DextrError, OutputError
 from ..session.unsaved import moment
+from .belonging import belongs_to, noted_image
 from .export_images import Pictures
 from .export_planes import image_labels, join_classes, keep_numbers
 from .export_source import LabelSource, file_of, image_of, label_source
@@ -24,9 +26,10 @@ FullLayerData = tuple[Any, dict[str, Any], str]
 def write_layers(path: str, layer_data: list[FullLayerData]) -> list[str]:
     """Write Labels layers into a COCO file; entries that others made in an existing file stay.
 
-    The Image layer of the same size among the layers becomes the image of a Labels layer: a file below the folder of
-    `path` is referred to, anything else is written as PNG into the folder ``images`` beside it. Marks and classes
-    come from the record of the Labels layer; Points and Shapes layers hold nothing that it lacks.
+    The Image layer on which a Labels layer was annotated becomes its image; where nothing is known of that, the nearest
+    of the same size among the layers. A file below the folder of `path` is referred to, anything else is written as PNG
+    into the folder ``images`` beside it. Marks and classes come from the record of the Labels layer; Points and Shapes
+    layers hold nothing that it lacks.
 
     Raises
     ------
@@ -48,8 +51,9 @@ def _write(target: Path, layer_data: list[FullLayerData]) -> list[str]:
     labels, began = [layer for layer in layers if isinstance(layer, Labels)], moment()
     if not labels:
         raise OutputError("There is no Labels layer among the layers to save; COCO files hold the objects of labels.")
-    images = [layer for layer in layers if isinstance(layer, Image)]
-    taken = [_as_shown(label_source(layer, image_of(layer, [*images, layer]))) for layer in labels]
+    shown = _shown(layers)
+    _pair(labels, [layer for layer in layers if isinstance(layer, Image)], shown)
+    taken = [_as_shown(label_source(layer, image_of(layer, layers)), shown) for layer in labels]
     sources, classes = join_classes(taken)
     pictures = Pictures(target)
     try:
@@ -71,13 +75,31 @@ def _write(target: Path, layer_data: list[FullLayerData]) -> list[str]:
     return [str(target), *map(str, pictures.written)]
 
 
-def _as_shown(source: LabelSource) -> LabelSource:
-    """With the layer of the viewer and the file of its image, which napari does not hand to writers."""
+def _shown(layers: Sequence[Any]) -> dict[int, Any]:
+    """The layers of the viewer that are saved, by their arrays' ids: napari hands writers data, and no layers."""
     viewer: Any = current_viewer()
-    for layer in map(plain, () if viewer is None else viewer.layers):
-        data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-        if data is source.array:
-            source = replace(source, layer=layer)
-        elif source.image is not None and data is source.image.array:
-            source = replace(source, image=replace(source.image, path=file_of(layer)))
+    saved = {id(_array(layer)) for layer in layers}
+    there = [] if viewer is None else [plain(layer) for layer in viewer.layers]
+    return {id(_array(layer)): layer for layer in there if id(_array(layer)) in saved}
+
+
+def _array(layer: Any) -> Any:
+    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+
+
+def _pair(labels: Sequence[Any], images: Sequence[Any], shown: Mapping[int, Any]) -> None:
+    """Bring over what the viewer's layers know of each other: two channels lie in one place, and so do their labels."""
+    for layer in labels:
+        original = shown.get(id(_array(layer)))
+        noted = None if original is None else noted_image(original)
+        for image in images:
+            if noted is not None and shown.get(id(_array(image))) is noted:
+                belongs_to(layer, image)
+
+
+def _as_shown(source: LabelSource, shown: Mapping[int, Any]) -> LabelSource:
+    """With the layer of the viewer and the file of its image."""
+    source = replace(source, layer=shown.get(id(source.array), source.layer))
+    if source.image is not None and (image := shown.get(id(source.image.array))) is not None:
+        source = replace(source, image=replace(source.image, path=file_of(image)))
     return source
