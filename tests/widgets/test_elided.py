@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_dextr.widgets.elided import ElidedCheckBox, ElidedCombo
+from napari_dextr.widgets.elided import ElidedCheckBox, ElidedCombo, ElidedLabel
 
 LONG = "2026-11-30 embryo 14 & 15, 63x oil, channel DAPI, denoised, z 12-48"
 
@@ -49,3 +49,30 @@ def test_what_is_painted_is_what_is_shown(qtbot: Any, monkeypatch: Any) -> None:
         monkeypatch.setattr(ElidedCombo, "shown", text)
         pictures.append(combo.grab().toImage())
     assert pictures[0] != pictures[1]
+
+
+def test_a_label_cuts_its_name_in_the_middle(qtbot: Any) -> None:
+    label = ElidedLabel(LONG, f"/data/{LONG}")
+    qtbot.addWidget(label)
+    for width in (150, 900, 150):
+        label.resize(width, 20)
+        label.grab()
+        assert ("…" in label.text()) is (width == 150)
+        assert label.fontMetrics().horizontalAdvance(label.text()) <= width
+    assert label.text().endswith("48")
+    assert label.toolTip() == f"/data/{LONG}"
+    assert label.minimumSizeHint().width() < 150 or label.sizePolicy().horizontalPolicy().name == "Ignored"
+    assert ElidedLabel(LONG).toolTip() == LONG
+
+
+def test_what_stands_there_without_a_choice_is_shown(qtbot: Any) -> None:
+    combo = ElidedCombo([], "The image")
+    qtbot.addWidget(combo)
+    combo.resize(200, 24)
+    assert combo.shown == ""
+    empty = combo.grab().toImage()
+    combo.setPlaceholderText("No image open")
+    assert combo.shown == "No image open"
+    assert combo.grab().toImage() != empty
+    combo.show_tip()
+    assert combo.toolTip() == "The image"

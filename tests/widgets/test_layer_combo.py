@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
+from qtpy.QtCore import Qt
 
 from napari_dextr.widgets.layer_combo import LayerCombo
 
@@ -116,3 +117,22 @@ def test_release_stops_following(qtbot: Any, viewer: ViewerModel) -> None:
     box.release()
     viewer.add_image(np.zeros((4, 4)))
     assert chosen == []
+
+
+def test_long_names_are_cut_in_the_middle_and_told_in_full(qtbot: Any, viewer: ViewerModel) -> None:
+    names = [f"2026-11-30 embryo {number}, 63x oil, DAPI, deconvolved, position {number}" for number in (14, 15)]
+    layers = [viewer.add_image(np.zeros((4, 4)), name=name) for name in names]
+    box = LayerCombo(viewer, lambda layer: isinstance(layer, Image), "The image that is annotated")
+    qtbot.addWidget(box)
+    box.resize(180, 24)
+    for layer, name in zip(layers, names, strict=True):
+        box.layer = layer
+        assert "…" in box.shown
+        assert box.shown.endswith(name[-3:])
+        assert box.toolTip() == f"{name}\nThe image that is annotated"
+    assert [box.itemData(index, Qt.ItemDataRole.ToolTipRole) for index in range(2)] == names[::-1]
+    assert box.view().textElideMode() == Qt.TextElideMode.ElideMiddle
+    layers[1].name = "short"
+    assert (box.shown, box.toolTip()) == ("short", "short\nThe image that is annotated")
+    viewer.layers.clear()
+    assert box.toolTip() == "The image that is annotated"

@@ -122,16 +122,16 @@ def test_own_models_stand_under_a_line_of_their_own_with_their_story(box: ModelB
     own("nuclei", 2)
     box.reload()
     assert lines(box) == [*BUILT_IN, "", "nuclei", "cells", "", "From a file…"]
-    assert box.models.itemData(box.models.findText("cells"), 3) == LINE
+    assert box.models.itemData(box.models.findText("cells"), 3) == f"cells\n{LINE}"
     pick(box, "cells")
-    assert box.models.toolTip() == LINE  # of the chosen one, while the list is closed
+    assert box.models.toolTip() == f"cells\n{LINE}"  # of the chosen one, while the list is closed
 
 
 def test_a_purpose_goes_before_the_story(qtbot: Any) -> None:
     own("cells")
     box = ModelBox("cells", purpose="The model that learns")
     qtbot.addWidget(box.models)
-    assert box.models.toolTip() == f"The model that learns\n{LINE}"
+    assert box.models.toolTip() == f"The model that learns\ncells\n{LINE}"
 
 
 def test_the_list_is_read_again_when_it_opens(qtbot: Any, box: ModelBox) -> None:

@@ -46,9 +46,11 @@ class AnnotateWidget(ScrollDock):
         preferences = read_preferences()
         use_folders(preferences)
         self.controller = AnnotateController(viewer, load=load)
-        self.images = LayerCombo(viewer, lambda layer: isinstance(layer, Image))
+        self.images = LayerCombo(viewer, lambda layer: isinstance(layer, Image), "The image that is annotated")
         self.images.setPlaceholderText("No image open")
-        self.targets = LayerCombo(viewer, self._is_target, none="New: DEXTR labels")
+        self.targets = LayerCombo(
+            viewer, self._is_target, "The layer that accepted objects go into", none="New: DEXTR labels"
+        )
         self.models = ModelBox(preferences.model, preferences.device)
         self.safety = Safety(self.controller, sessions_folder(), on=preferences.autosave)
         self.recovery = RecoveryPanel()

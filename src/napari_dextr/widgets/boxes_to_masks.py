@@ -53,11 +53,13 @@ class BoxesToMasksWidget(ScrollDock):
         preferences = read_preferences()
         use_folders(preferences)
         self.job = BoxesJob(self._viewer, load, sessions_folder() if preferences.autosave else None)
-        self.boxes = LayerCombo(self._viewer, holds_boxes)
+        self.boxes = LayerCombo(self._viewer, holds_boxes, "Boxes, or extreme points, of the objects")
         self.boxes.setPlaceholderText("No Shapes or Points layer")
-        self.images = LayerCombo(self._viewer, lambda layer: isinstance(layer, Image))
+        self.images = LayerCombo(self._viewer, lambda layer: isinstance(layer, Image), "The image that they lie on")
         self.images.setPlaceholderText("No image open")
-        self.targets = LayerCombo(self._viewer, self._is_target, none="New: DEXTR labels")
+        self.targets = LayerCombo(
+            self._viewer, self._is_target, "The layer that the masks go into", none="New: DEXTR labels"
+        )
         self.models = ModelBox(preferences.model, preferences.device)
         self.overwrite = QCheckBox("Write over earlier objects")
         self.overwrite.setToolTip("Otherwise only pixels that have no label yet get one")

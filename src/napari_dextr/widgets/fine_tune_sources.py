@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFileDialog, QGroupBox, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QGroupBox, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from ..napari_io.training_layers import found_pairs
 from ..session.autosave import SUFFIX
+from .elided import ElidedLabel
 from .export_parts import LayerPairs
 from .safety import sessions_folder
 from .wrapped import WrappedLabel
@@ -148,10 +149,8 @@ class SourcesPanel(QGroupBox):
         row = QWidget()
         line = QHBoxLayout(row)
         line.setContentsMargins(0, 0, 0, 0)
-        name = QLabel(_elided(file.path.name))
         images = f"\nImages in {file.images or file.path.parent}" if file.kind == COCO else ""
-        name.setToolTip(f"{file.path}{images}")
-        line.addWidget(name, 1)
+        line.addWidget(ElidedLabel(file.path.name, f"{file.path}{images}"), 1)
         if file.kind == COCO:
             line.addWidget(_tool("Images…", "Choose the folder of its images", lambda: self._ask_images(file)))
         line.addWidget(_tool("✕", f"Do not learn from '{file.path.name}'", lambda: self.remove(file.path)))
@@ -194,7 +193,3 @@ def _tool(text: str, tip: str, action: Any) -> QToolButton:
     button.setToolTip(tip)
     button.clicked.connect(lambda _: action())
     return button
-
-
-def _elided(name: str) -> str:
-    return name if len(name) <= 28 else f"{name[:14]}…{name[-12:]}"

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QWidget
+from qtpy.QtWidgets import QWidget
 
 from ..napari_io.placement import plain
+from .elided import ElidedCombo
 
 
-class LayerCombo(QComboBox):
+class LayerCombo(ElidedCombo):
     """Combo box of the viewer's layers, topmost first. It keeps layers, not names: renaming changes nothing.
 
     Parameters
@@ -19,6 +20,8 @@ class LayerCombo(QComboBox):
     viewer : napari.Viewer or ViewerModel
     accepts : callable
         Takes a layer, tells whether it is listed.
+    tip : str
+        What is chosen, for the tooltip.
     none : str, optional
         First entry, standing for None; without it the box is empty where no layer fits.
     """
@@ -27,16 +30,21 @@ class LayerCombo(QComboBox):
     picked = Signal(object)  # the same, by the user only
 
     def __init__(
-        self, viewer: Any, accepts: Callable[[Any], bool], *, none: str | None = None, parent: QWidget | None = None
+        self,
+        viewer: Any,
+        accepts: Callable[[Any], bool],
+        tip: str = "",
+        *,
+        none: str | None = None,
+        parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__(tip=tip, parent=parent)
         self._viewer = viewer
         self._accepts = accepts
         self._none = none
         self._layers: list[Any] = []
         self._watched: list[Any] = []
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(8)  # long layer names must not widen the dock
+        self.setMinimumContentsLength(8)
         for event in self._events():
             event.connect(self.refresh)
         self.currentIndexChanged.connect(self._on_index)
@@ -64,12 +72,12 @@ class LayerCombo(QComboBox):
         self._layers = fitting if self._none is None else [None, *fitting]
         blocked = self.blockSignals(True)
         try:
-            self.clear()
-            self.addItems([self._none if layer is None else layer.name for layer in self._layers])
+            self.write([str(self._none if layer is None else layer.name) for layer in self._layers])
             kept = next((i for i, layer in enumerate(self._layers) if layer is before), 0)
             self.setCurrentIndex(kept if self._layers else -1)
         finally:
             self.blockSignals(blocked)
+        self.show_tip()
         if self.layer is not before:
             self.chosen.emit(self.layer)
 

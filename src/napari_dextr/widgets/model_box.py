@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog
 from ..models.catalogue import EMBEDDED, ModelEntry
 from ..models.own import own_models
 from ..models.registry import entries
+from .elided import ElidedCombo
 from .model_client import short_name
 
 DEVICES = {"Automatic": "auto", "Processor (CPU)": "cpu", "Nvidia or AMD GPU": "cuda", "Apple GPU": "mps"}
@@ -156,7 +157,7 @@ def _stamps() -> dict[str, Stamp]:
     return {model.name: model.stamp for model in own_models()}
 
 
-class _OpeningCombo(QComboBox):
+class _OpeningCombo(ElidedCombo):
     """Says so before its list opens."""
 
     opening = Signal()
@@ -184,7 +185,7 @@ def _rows(known: tuple[ModelEntry, ...], others: list[str], owned: Collection[st
             if entry.url:
                 tips[entry.name] += f"; downloaded once ({entry.size / 1e6:.0f} MB)"
     rows = [_Row(name, name, tip) for name, tip in tips.items()]
-    own = [_Row(entry.name, entry.name, entry.title) for entry in known if entry.own]
+    own = [_Row(entry.name, entry.name, f"{entry.name}\n{entry.title}") for entry in known if entry.own]
     if own:
         rows += [_Row(), *own, _Row()]
     for other in others:
