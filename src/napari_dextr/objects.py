@@ -16,6 +16,9 @@ NAMESPACE = "napari_dextr"
 KINDS = ("extreme", "boundary", "inside", "outside")
 """Kinds of point a session takes; each is a mark of `napari_dextr.prompt.MARKS`."""
 
+NEEDED = 4
+"""Extreme points of an object: when so many are there it is segmented, and of a list of points each so many are one."""
+
 _TELLING = 3  # extreme points that say where an object lies
 
 CLASS_COLOURS = (

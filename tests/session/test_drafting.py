@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_dextr.errors import PromptError
-from napari_dextr.objects import KINDS, Mark
+from napari_dextr.objects import KINDS, NEEDED, Mark
 from napari_dextr.postprocess import PostProcess
 from napari_dextr.segmentation import Segmentation
 from napari_dextr.session import Session
-from napari_dextr.session.draft import NEEDED
 
 CORNERS = [(2.0, 10.0), (10.0, 1.0), (18.0, 11.0), (9.0, 20.0)]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..annotate import prompt_of_box
 from ..errors import ImageError, PromptError
-from ..objects import KINDS, Mark, ObjectClass, ObjectFacts, class_colour
+from ..objects import KINDS, NEEDED, Mark, ObjectClass, ObjectFacts, class_colour
 from ..prompt import Prompt
 from .object_table import record
 from .placement import plain, same_place
@@ -19,9 +19,6 @@ from .planes import Plane, current_plane, layer_shape
 
 if TYPE_CHECKING:
     from napari.layers import Image, Points, Shapes
-
-NEEDED = 4
-"""Extreme points of an object where nothing else says which points belong together."""
 
 _TOLD = 100  # objects between two words of progress
 

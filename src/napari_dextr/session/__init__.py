@@ -1,7 +1,6 @@
 """The annotation session: marks, preview, accepted objects, classes, undo of it all. No Qt, no napari, no torch."""
 
-from ..objects import KINDS, AnnotatedObject, Mark
-from .draft import NEEDED
+from ..objects import KINDS, NEEDED, AnnotatedObject, Mark
 from .drafting import Request
 from .history import Change
 from .labelling import AcceptPolicy, Stroke

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..objects import Marks
+from ..objects import NEEDED, Marks
 from ..prompt import Bounds
 from .patches import PackedMask
 
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from ..postprocess import PostProcess
 
     Tuning = tuple[float | None, PostProcess | None]
-
-NEEDED = 4
-"""Extreme points of an object before it is segmented by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..errors import PromptError
-from ..objects import Mark, Marks
+from ..objects import NEEDED, Mark, Marks
 from ..prompt import Bounds, Prompt
 from ..segmentation import Segmentation
-from .draft import EMPTY, NEEDED, Answer, Draft, adds_correction, told
+from .draft import EMPTY, Answer, Draft, adds_correction, told
 from .history import Change, History, Put, State, Step
 from .patches import PackedMask
 
