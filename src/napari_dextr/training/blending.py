@@ -1,9 +1,12 @@
-"""Between the old model and the new: a mean of their weights often serves both old and new objects better.
+"""Between models of one origin: a mean of their weights often serves the objects of all better than each does.
 
-Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022 (WiSE-FT).
+Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022 (WiSE-FT), for the old model and the new; Ilharco
+et al., "Editing models with task arithmetic", ICLR 2023, for several that learned different things.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from .optimisation import Weights
 
@@ -17,3 +20,16 @@ def blended(base: Weights, tuned: Weights, alpha: float) -> Weights:
         name: base[name].cpu().lerp(value.cpu(), alpha) if value.dtype.is_floating_point else value.cpu()
         for name, value in tuned.items()
     }
+
+
+def merged(base: Weights, specialists: Iterable[tuple[float, Weights]]) -> Weights:
+    """The base's weights, moved by a share of the way to each of several models that were trained from it.
+
+    Counters, and whatever else is no floating-point number, are the base's.
+    """
+    found = {name: value.cpu().clone() for name, value in base.items()}
+    for share, weights in specialists:
+        for name, value in found.items():
+            if value.dtype.is_floating_point:
+                value += share * (weights[name].cpu() - base[name].cpu())
+    return found
