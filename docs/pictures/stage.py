@@ -16,6 +16,11 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
+from napari_dextr.napari_io.parked_sessions import release_closed
+from napari_dextr.places import DATA_VARIABLE
+from napari_dextr.session.recovery import dismiss, recoverable
+from napari_dextr.widgets.safety import sessions_folder
+
 from .files import Pixels, save_png
 from .film import STEP, Film
 
@@ -58,9 +63,13 @@ class Stage:
         QTest.qWait(_REST)
 
     def close(self) -> None:
-        """Close the viewer without a question."""
+        """Close the viewer without a question, and throw away what nobody exported: the next one would offer it."""
         self.viewer.close()
         QTest.qWait(_REST)
+        release_closed()
+        if DATA_VARIABLE in os.environ:  # never anybody's own
+            for found in recoverable(sessions_folder()):
+                dismiss(found.path)
 
     # -- docks ------------------------------------------------------------------------------------------------------
 
