@@ -291,3 +291,25 @@ def test_a_pool_with_too_few_objects_is_told():
     assert sorted(number for objects in chosen([[1, 2, 3], [4, 5]], 5, 0) for number in objects) == [1, 2, 3, 4, 5]
     with pytest.raises(SystemExit, match="hold 5 objects only, not 10"):
         chosen([[1, 2, 3], [4, 5]], 10, 0)
+
+
+def test_models_are_merged_by_their_shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from napari_dextr.models import open_network
+    from napari_dextr.models.checkpoint import write_checkpoint
+
+    spec, network = open_network("embedded")
+    name = next(iter(network.state_dict()))
+    before = network.state_dict()[name].clone()
+    network.load_state_dict({key: value + 1 if key == name else value for key, value in network.state_dict().items()})
+    other = write_checkpoint(tmp_path / "other.safetensors", network, spec, dtype=torch.float32)
+    out = tmp_path / "merged.safetensors"
+    monkeypatch.setattr(
+        "sys.argv", ["merge_models.py", str(out), "--add", "0.25", str(other), "--add", "0.5", "embedded"]
+    )
+    tool("merge_models").main()
+    merged_spec, merged = open_network(out)
+    assert torch.allclose(merged.state_dict()[name], before + 0.25, atol=2e-3)
+    assert merged_spec.canvas == spec.canvas
+    assert merged_spec.provenance["merged"] == 2
