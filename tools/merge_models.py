@@ -1,7 +1,7 @@
 """One model of several that were trained from the same start, each on objects of its own kind.
 
-The weights of the start are moved by a share of the way to each of them: a network that is too small to learn all
-kinds at once loses less than training on all of them together costs (docs/ablation.md).
+The weights of the start are moved by a share of the way to each of them. A small network that gains nothing when it
+is trained on all kinds at once still has most of what each kind gains by itself (docs/ablation.md).
 
     python tools/merge_models.py merged.safetensors --start embedded --add 0.3 RUN_A --add 0.2 RUN_B
 

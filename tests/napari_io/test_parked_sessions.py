@@ -53,6 +53,19 @@ def kept(tmp_path: Path) -> Kept:
     return Kept(path, lock, {number: Rest({1: moment()}, {1}) for number in (3, 5)})
 
 
+@pytest.fixture
+def told() -> Iterator[list[None]]:
+    """An entry each time that there was something new to recover."""
+    told: list[None] = []
+
+    def released() -> None:
+        told.append(None)
+
+    hear(released)
+    yield told
+    hear_no_more(released)
+
+
 def free(kept: Kept) -> bool:
     other = FileLock(kept.path.with_name("lock"))
     taken = other.acquire()
@@ -85,13 +98,9 @@ def test_an_export_that_ends_after_its_layers_were_removed_counts(viewer: Viewer
     assert parked_sessions._parked == []
 
 
-def test_whoever_hears_is_told_when_there_is_something_to_recover(viewer: ViewerModel, kept: Kept) -> None:
-    told: list[None] = []
-
-    def released() -> None:
-        told.append(None)
-
-    hear(released)
+def test_whoever_hears_is_told_when_there_is_something_to_recover(
+    viewer: ViewerModel, kept: Kept, told: list[None]
+) -> None:
     park(Parked(kept, viewer, dict(zip((3, 5), viewer.layers, strict=True))))
     release_closed()
     assert not told
@@ -99,21 +108,15 @@ def test_whoever_hears_is_told_when_there_is_something_to_recover(viewer: Viewer
     release_closed()
     release_closed()
     assert len(told) == 1
-    hear_no_more(released)
 
 
-def test_nobody_is_told_of_a_journal_in_which_nothing_is_left(viewer: ViewerModel, kept: Kept) -> None:
-    told: list[None] = []
-
-    def released() -> None:
-        told.append(None)
-
-    hear(released)
+def test_nobody_is_told_of_a_journal_in_which_nothing_is_left(
+    viewer: ViewerModel, kept: Kept, told: list[None]
+) -> None:
     park(Parked(kept, viewer, dict(zip((3, 5), viewer.layers, strict=True))))
     tell_saved(viewer.layers, moment())
     release_closed()
     assert not told
-    hear_no_more(released)
 
 
 def test_a_saved_layer_holds_nothing_back(viewer: ViewerModel, kept: Kept) -> None:

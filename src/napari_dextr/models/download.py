@@ -82,6 +82,7 @@ def fetch(entry: ModelEntry, *, progress: Progress | None = None, attempts: int 
         _check_unchanged(entry, target)
         return target
     make_folder(target.parent)
+    progress = progress or _unheard
     for attempt in range(1, attempts + 1):
         try:
             _download(entry, target, progress)
@@ -96,6 +97,10 @@ def fetch(entry: ModelEntry, *, progress: Progress | None = None, attempts: int 
     raise ValueError("attempts must be at least 1")
 
 
+def _unheard(_done: int, _total: int) -> None:
+    """Nobody wants to know how far a download is."""
+
+
 class _BrokenOffError(DextrError):
     """A download failed in a way that another attempt may mend."""
 
@@ -104,16 +109,15 @@ class _BrokenOffError(DextrError):
         super().__init__(reason)
 
 
-def _rest(seconds: float, progress: Progress | None) -> None:
+def _rest(seconds: float, progress: Progress) -> None:
     """Wait before another attempt."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        if progress is not None:
-            progress(0, 0)
+        progress(0, 0)
         time.sleep(min(left, _BEAT))
 
 
-def _download(entry: ModelEntry, target: Path, progress: Progress | None) -> None:
+def _download(entry: ModelEntry, target: Path, progress: Progress) -> None:
     assert entry.url is not None
     with atomic_write(target) as temporary:
         transfer = _Transfer(entry.url, temporary)
@@ -124,8 +128,7 @@ def _download(entry: ModelEntry, target: Path, progress: Progress | None) -> Non
         size = temporary.stat().st_size
         if size < transfer.total:
             raise _BrokenOffError(f"the connection broke off after {size} of {transfer.total} bytes")
-        if progress is not None:
-            progress(size, transfer.total or size)
+        progress(size, transfer.total or size)
         _check_content(entry, temporary, target, size)
     _remember(target)
 
@@ -148,13 +151,12 @@ class _Transfer:
         # A daemon: at its end the program does not wait for a server.
         self._thread = threading.Thread(target=self._work, name="napari-dextr download", daemon=True)
 
-    def run(self, progress: Progress | None) -> None:
+    def run(self, progress: Progress) -> None:
         """Wait for the file; what ``progress`` raises ends it."""
         self._thread.start()
         try:
             while self._thread.is_alive():
-                if progress is not None:
-                    progress(self.done, self.total)
+                progress(self.done, self.total)
                 self._thread.join(_BEAT)
         except BaseException:  # Ctrl+C among them
             self._left.set()

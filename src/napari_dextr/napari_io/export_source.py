@@ -200,11 +200,10 @@ def label_source(labels: Labels, image: Image | None) -> LabelSource:
 
 def image_source(image: Image) -> ImageSource:
     """Take an image layer as it is now."""
-    array: Any = image.data[0] if image.multiscale else image.data
     coco = coco_of(image)
     return ImageSource(
         name=str(image.name),
-        array=array,
+        array=finest(image),
         ndim=image.ndim,
         limits=shown_limits(image),
         path=file_of(image),

@@ -20,7 +20,7 @@ from ..errors import OutputError
 from .placement import placement, plain
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
+    from napari.layers import Image, Labels
 
 Block = tuple[slice, ...]
 
@@ -47,13 +47,13 @@ class UneditableError(OutputError):
         self.copy = copy
 
 
-def levels(layer: Labels) -> list[Any]:
+def levels(layer: Image | Labels) -> list[Any]:
     """Arrays of a layer, finest first; a single one where it has one resolution."""
     layer = plain(layer)
     return list(layer.data) if layer.multiscale else [layer.data]
 
 
-def finest(layer: Labels) -> Any:
+def finest(layer: Image | Labels) -> Any:
     """The array with all pixels of a layer, with or without several resolutions."""
     return levels(layer)[0]
 

@@ -17,6 +17,7 @@ from .belonging import belongs_to, noted_image
 from .export_images import Pictures
 from .export_planes import image_labels, join_classes, keep_numbers
 from .export_source import LabelSource, file_of, image_of, label_source
+from .label_storage import finest
 from .placement import plain
 from .saved_layers import tell_saved
 
@@ -77,23 +78,22 @@ def _write(target: Path, layer_data: list[FullLayerData]) -> list[str]:
 
 def _shown(layers: Sequence[Any]) -> dict[int, Any]:
     """The layers of the viewer that are saved, by their arrays' ids: napari hands writers data, and no layers."""
+    from napari.layers import Image, Labels
+
     viewer: Any = current_viewer()
-    saved = {id(_array(layer)) for layer in layers}
+    saved = {id(finest(layer)) for layer in layers}
     there = [] if viewer is None else [plain(layer) for layer in viewer.layers]
-    return {id(_array(layer)): layer for layer in there if id(_array(layer)) in saved}
-
-
-def _array(layer: Any) -> Any:
-    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    pixels = {id(finest(layer)): layer for layer in there if isinstance(layer, (Image, Labels))}
+    return {key: layer for key, layer in pixels.items() if key in saved}
 
 
 def _pair(labels: Sequence[Any], images: Sequence[Any], shown: Mapping[int, Any]) -> None:
     """Bring over what the viewer's layers know of each other: two channels lie in one place, and so do their labels."""
     for layer in labels:
-        original = shown.get(id(_array(layer)))
+        original = shown.get(id(finest(layer)))
         noted = None if original is None else noted_image(original)
         for image in images:
-            if noted is not None and shown.get(id(_array(image))) is noted:
+            if noted is not None and shown.get(id(finest(image))) is noted:
                 belongs_to(layer, image)
 
 
