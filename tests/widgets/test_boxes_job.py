@@ -59,15 +59,15 @@ def boxes(viewer: ViewerModel, count: int = 3) -> tuple[Any, Any]:
 def test_every_box_becomes_an_object(qtbot: Any, made: tuple[ViewerModel, BoxesJob]) -> None:
     viewer, job = made
     image, shapes = boxes(viewer, 12)
-    steps: list[tuple[int, int]] = []
-    job.progressed.connect(lambda done, total: steps.append((done, total)))
+    steps: list[tuple[str, int, int]] = []
+    job.progressed.connect(lambda *step: steps.append(step))
     with qtbot.waitSignal(job.ended) as caught:
         target = job.start(shapes, image, None, "any", "auto")
         assert job.busy
     assert caught.args[1] == "done"
     assert "12 objects in 'DEXTR labels'" in caught.args[0]
-    assert steps[0] == (0, 0)
-    assert steps[-1] == (12, 12)
+    assert steps[0] == ("Preparing …", 0, 0)
+    assert steps[-1] == ("Object 12 of 12", 12, 12)
     assert any(layer is target for layer in viewer.layers)
     assert sorted(np.unique(target.data)) == list(range(13))
     facts, _ = record(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,31 @@ def test_empty_state(made: tuple[ViewerModel, BoxesToMasksWidget]) -> None:
     assert "Open an image first" in widget.message.text.text()
     for button in (widget.button, widget.accept, widget.redo, widget.delete, widget.undo):
         assert not button.isEnabled()
+
+
+def test_a_download_is_told_while_it_goes_on(qtbot: Any, many: Any) -> None:
+    viewer, gate = ViewerModel(), threading.Event()
+
+    def load(source: str, device: str, progress: Any) -> Any:
+        progress(61_000_000, 244_000_000)
+        gate.wait(60)
+        return many
+
+    widget = BoxesToMasksWidget(viewer, load=load)  # type: ignore[arg-type]
+    qtbot.addWidget(widget)
+    fill(viewer)
+    qtbot.waitUntil(widget.button.isEnabled)
+    try:
+        widget.button.click()
+        assert (widget.message.text.text(), widget.bar.maximum()) == ("Preparing …", 0)
+        qtbot.waitUntil(lambda: "61 of 244 MB" in widget.message.text.text())
+        assert 4 * widget.bar.value() == widget.bar.maximum()
+    finally:
+        gate.set()
+    qtbot.waitUntil(lambda: not widget.job.busy)
+    assert widget.bar.isHidden()
+    assert "3 objects" in widget.message.text.text()
+    widget.release()
 
 
 def test_run_review_and_undo(qtbot: Any, made: tuple[ViewerModel, BoxesToMasksWidget]) -> None:

@@ -95,6 +95,11 @@ def test_the_learning_rate_is_stepped_by_factors(form: FineTuneForm) -> None:
     assert float(rate.text()) == pytest.approx(3e-6)
 
 
+def test_of_a_long_name_the_beginning_is_seen(form: FineTuneForm) -> None:
+    form.propose("glioma nuclei of the second series, stained and scanned anew in spring")
+    assert form.name.cursorPosition() == 0
+
+
 def test_a_name_is_proposed_until_one_is_typed(form: FineTuneForm) -> None:
     form.propose("cells")
     form.propose("nuclei")

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import DextrError, OutputError
 from ..objects import AnnotatedObject, ObjectClass, ObjectFacts
-from ..prompt import Region
+from ..prompt import Bounds, Region
 from ..session.labelling import AcceptPolicy
 from ..session.patches import Patch
 from ..words import number_of
@@ -57,6 +57,14 @@ class Reviewed:
     score: float | None = None
     region: Region | None = None
     problem: str = ""
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """Where it is to be looked at: around its pixels, or where it has none, around its marks."""
+        if self.region is None:
+            return self.task.prompt.bounds
+        rows, cols = self.region
+        return float(rows.start), float(cols.start), rows.stop - 1.0, cols.stop - 1.0
 
 
 @dataclass(frozen=True, eq=False)

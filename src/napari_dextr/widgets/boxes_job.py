@@ -23,8 +23,8 @@ from ..napari_io.label_storage import finest
 from ..napari_io.navigation import show_place
 from ..napari_io.object_table import record
 from ..napari_io.placement import plain
-from ..napari_io.planes import Plane
 from .background import Background
+from .boxes_progress import BoxesProgress
 from .docks import used_in_annotate
 from .model_client import ModelLoader, load_segmenter
 
@@ -58,8 +58,8 @@ class BoxesJob(QObject):
 
     Signals
     -------
-    progressed(done, total)
-        Objects asked; total 0 while the model is being loaded.
+    progressed(sentence, done, total)
+        What the run is at, and how much of that is done; total 0 where nobody knows.
     added
         There are new rows in the queue.
     written(pixels, objects)
@@ -70,7 +70,7 @@ class BoxesJob(QObject):
         Objects of the queue that were corrected elsewhere (list of `Reviewed`); they count as accepted.
     """
 
-    progressed = Signal(int, int)
+    progressed = Signal(str, int, int)
     added = Signal()
     written = Signal(list, dict)
     ended = Signal(str, str)
@@ -83,7 +83,7 @@ class BoxesJob(QObject):
         self._viewer = viewer
         self._load = load
         self.batch: BoxBatch | None = None
-        self._total = 0
+        self._progress = BoxesProgress()
         self._problems: list[str] = []
         self._prepared: _Prepared | None = None
         self._waiting: deque[tuple[str, Any]] = deque()  # news of the background that are not worked off yet
@@ -124,11 +124,11 @@ class BoxesJob(QObject):
             made = str(target.name)
         check_target(target, image)
         self._follow(None)
-        self._total, self._problems = 0, []
+        self._progress, self._problems = BoxesProgress(), []
         self._prepared = _Prepared(boxes, image, target, overwrite, made)
         pixels, labels, load = take_pixels(image), finest(target), partial(self._load, source, device)
         self._background.start(lambda tell: find_masks(taken, pixels, labels, load, tell))
-        self.progressed.emit(0, 0)
+        self.progressed.emit(*self._progress.told(None))
         return target
 
     def cancel(self) -> None:
@@ -165,11 +165,7 @@ class BoxesJob(QObject):
         batch = self.batch
         if batch is None:
             return
-        plane: Plane = row.task.plane
-        bounds = row.task.prompt.bounds
-        if row.region is not None:
-            rows, cols = row.region
-            bounds = float(rows.start), float(cols.start), rows.stop - 1.0, cols.stop - 1.0
+        plane, bounds = row.task.plane, row.bounds
         if bounds is not None:
             show_place(self._viewer, batch.image, plane.index, bounds, plane.axes)
         if row.label is not None:
@@ -232,7 +228,7 @@ class BoxesJob(QObject):
             if time.monotonic() >= until:
                 break
         self._background.advance(len(self.rows))
-        self.progressed.emit(len(self.rows), self._total if self.batch is not None else 0)
+        self.progressed.emit(*self._progress.told(self.batch))
         if time.monotonic() - self._shown > _SHOWN:
             self._shown = time.monotonic()
             self.added.emit()
@@ -248,7 +244,9 @@ class BoxesJob(QObject):
             return
         if kind == "boxes":
             tasks, self._problems = value
-            self._total = len(tasks)
+            self._progress.objects = len(tasks)
+        elif kind == "loading":
+            self._progress.arrived = value
         elif kind == "ready":
             highest, model_hash, tasks = value
             classes = classes_for(tasks, prepared.boxes, record(prepared.target)[1])

@@ -176,11 +176,11 @@ class BoxesToMasksWidget(ScrollDock):
         self.targets.layer = target
         self.button.setText("Cancel")
 
-    def _on_progress(self, done: int, total: int) -> None:
+    def _on_progress(self, sentence: str, done: int, total: int) -> None:
         self.bar.setVisible(True)
         self.bar.setRange(0, total)  # 0: it wanders
         self.bar.setValue(done)
-        self.message.say(f"Object {done:,} of {total:,}" if total else "Preparing …", "busy")
+        self.message.say(sentence, "busy")
 
     def _on_ended(self, sentence: str, kind: str) -> None:
         self.bar.setVisible(False)

@@ -221,6 +221,7 @@ class FineTuneForm(QGroupBox):
         if self.name.text().strip() in ("", self._proposed):
             self._proposed = name
             self.name.setText(name)
+            self.name.setCursorPosition(0)  # the beginning of a long name says more than its end
 
     def show_estimate(self, seconds: float | None) -> None:
         """Say how long the training will take, seconds; None where that is not known."""

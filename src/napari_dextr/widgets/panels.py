@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from ..napari_io.click_layer import CORNER, STYLES
 from ..napari_io.keys import KEY_OF
 from ..session import NEEDED
+from ..words import megabytes
 from .model_client import ModelClient
 from .prompts import CHOICES
 from .status import Status
@@ -103,9 +104,7 @@ def _arrived(model: ModelClient) -> str:
     done, total = model.progress or (0, 0)
     if model.progress is None or done == total > 0:
         return "loading model…"
-    if total:
-        return f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"
-    return f"{done / 1e6:.0f} MB" if done else "connecting…"
+    return megabytes(done, total) if total or done else "connecting…"
 
 
 class KindCombo(QComboBox):

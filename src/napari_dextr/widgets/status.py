@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..session import NEEDED, Session
+from ..words import megabytes
 from .hints import hint_of
 from .model_client import ModelClient
 from .notices import Notices
@@ -71,8 +72,7 @@ def _loading(model: ModelClient) -> str:
         return "Downloading the model… Your points are kept."
     if model.progress[0] == model.progress[1]:
         return "Downloaded. Loading the model… Your points are kept."
-    done, total = (round(size / 1e6) for size in model.progress)
-    return f"Downloading the model: {done} of {total} MB…" if total else f"Downloading the model: {done} MB…"
+    return f"Downloading the model: {megabytes(*model.progress)}…"
 
 
 def _correcting(session: Session, prompts: Prompts) -> str:
