@@ -70,6 +70,28 @@ def test_a_recipe_goes_on_from_its_own_network_only(model, network):
         recipe_network(other, str(model))
 
 
+@pytest.mark.parametrize("more", [(0, 1), (2, 0), (1, 1)])
+def test_a_recipe_with_further_blocks_begins_where_the_model_stands(model, network, more):
+    table = {name: network.options[name] for name in ("widths", "blocks", "decoder", "pools")}
+    count = [*table["blocks"]]
+    blocks = [count[0] + more[0], *count[1:-1], count[-1] + more[1]]
+    deeper = recipe_network(Recipe("deeper", {}, {**table, "blocks": blocks}, TrainConfig()), str(model)).eval()
+    assert deeper.options["blocks"] == blocks
+    canvas = torch.rand(2, network.options["inputs"], 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for mine, its in zip(network.eval()(canvas), deeper(canvas), strict=True):
+            torch.testing.assert_close(its, mine)
+
+
+def test_a_recipe_with_fewer_blocks_is_refused(network, tmp_path):
+    table = {name: network.options[name] for name in ("widths", "blocks", "decoder", "pools")}
+    deep = Recipe("deep", {}, {**table, "blocks": [1, 1, 2]}, TrainConfig()).network()
+    spec = ModelSpec("deep", "compact", deep.options, canvas=64, marks=MARKS, threshold=0.4, has_score=True)
+    model = write_checkpoint(tmp_path / "deep.safetensors", deep, spec)
+    with pytest.raises(ModelError, match="another network"):
+        recipe_network(Recipe("fewer", {}, table, TrainConfig()), str(model))
+
+
 def test_the_base_of_a_command_that_was_refused_is_not_gone_on_from(model, tmp_path):
     Start.of(FineTunePlan(None, tmp_path, "embedded"), tmp_path, World())  # refused before its plan was written
     plan = FineTunePlan(None, tmp_path, str(model))

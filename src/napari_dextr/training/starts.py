@@ -194,6 +194,9 @@ def _same_start(plan: FineTunePlan, folder: Path) -> None:
 def recipe_network(recipe: Recipe, initial: str) -> PromptNet:
     """The weights of a model in the network of a recipe, for a recipe that goes on from a model.
 
+    The recipe's network may have further blocks in its encoder, which begin as the identity: the deeper network then
+    answers as the model does, until it learns (T. Chen et al., "Net2Net", ICLR 2016).
+
     Raises
     ------
     ModelError
@@ -201,15 +204,22 @@ def recipe_network(recipe: Recipe, initial: str) -> PromptNet:
     """
     spec, network = open_network(initial)
     wanted = recipe.network()
-    alike = isinstance(network, PromptNet) and network.architecture == wanted.architecture
-    if not alike or _shape(network) != _shape(wanted):
+    if not isinstance(network, PromptNet) or not _fits(network, wanted):
         raise ModelError(
             f"The model '{spec.name}' is another network than that of the recipe '{recipe.name}', so its training "
             "cannot go on there; give the recipe's table [model] the same architecture, or leave out --init."
         )
-    assert isinstance(network, PromptNet)
-    return network
+    wanted.load_state_dict(network.state_dict(), strict=False)
+    wanted.sharpness = wanted.options["sharpness"] = network.sharpness  # a recipe's own comes with the export
+    return wanted
 
 
-def _shape(network: torch.nn.Module) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in network.state_dict().items()}
+def _fits(network: PromptNet, wanted: PromptNet) -> bool:
+    """Whether all tensors of a network are in another, which has no more than blocks of the encoder beside them."""
+    mine, others = ({name: value.shape for name, value in each.state_dict().items()} for each in (network, wanted))
+    further = others.keys() - mine.keys()
+    return (
+        network.architecture == wanted.architecture
+        and all(others.get(name) == shape for name, shape in mine.items())
+        and all(name.startswith("stages.") for name in further)
+    )
