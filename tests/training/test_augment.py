@@ -7,7 +7,7 @@ import torch
 
 from napari_dextr.training.augment import Photometric
 
-OFF = dict.fromkeys(("light", "inversion", "grey", "shuffle", "blur", "noise", "gradient"), 0.0)
+OFF = dict.fromkeys(("light", "inversion", "grey", "shuffle", "blur", "defocus", "noise", "gradient"), 0.0)
 
 
 @pytest.fixture
@@ -34,6 +34,22 @@ def test_each_change_changes_and_stays_about_in_range(images, name):
     torch.testing.assert_close(images, kept)
 
 
+def test_far_out_of_focus_only_the_coarse_is_left():
+    stripes = torch.zeros(30, 3, 96, 96)
+    stripes[..., ::8] = stripes[..., 1::8] = stripes[..., 2::8] = stripes[..., 3::8] = 255
+    soft, usual = (
+        Photometric(**{**OFF, name: 1.0}).apply(stripes, seeded()).std(dim=(1, 2, 3)) for name in ("defocus", "blur")
+    )
+    assert usual.min() > 45  # stripes of 4 pixels survive the blur of a picture in focus
+    assert soft.median() < 15
+
+
+def test_all_changes_are_made_as_much_rarer_as_asked():
+    usual, half = vars(Photometric()), vars(Photometric().times(0.5))
+    assert half == {name: often / 2 for name, often in usual.items()}
+    assert vars(Photometric().times(0)) == OFF
+
+
 def test_a_dim_image_keeps_its_object():
     """Fluorescence fills a small part of the range; darkened by a fixed amount it would be black all over."""
     images = torch.full((40, 3, 32, 32), 6.0)
@@ -54,7 +70,9 @@ def test_samples_change_the_same_alone_and_in_company(images):
 
 def test_changes_of_colour_add_up_to_one_matrix(images):
     """Light, grey, shuffling and inversion, one after the other, are what the matrix does at once."""
-    plan = Photometric(light=1, inversion=1, grey=0, shuffle=1, blur=0, noise=0, gradient=0).plan(6, seeded(4))
+    plan = Photometric(light=1, inversion=1, grey=0, shuffle=1, blur=0, defocus=0, noise=0, gradient=0).plan(
+        6, seeded(4)
+    )
     x = (images / 255) ** torch.tensor(plan.gamma)[:, None, None, None]
     expected = torch.einsum("bij,bjhw->bihw", plan.matrix, x) + plan.offset[..., None, None]
     low, high = expected.flatten(1).quantile(0.2, dim=1), expected.flatten(1).quantile(0.8, dim=1)

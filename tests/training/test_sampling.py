@@ -14,7 +14,7 @@ from napari_dextr.training.config import TrainConfig
 from napari_dextr.training.sampling import OPENINGS, Sampler
 from napari_dextr.training.store import CropStore
 
-STILL = Photometric(light=0, inversion=0, grey=0, shuffle=0, blur=0, noise=0, gradient=0)
+STILL = Photometric(light=0, inversion=0, grey=0, shuffle=0, blur=0, defocus=0, noise=0, gradient=0)
 
 
 def sampler(store, **settings):
@@ -145,8 +145,14 @@ def test_the_sampler_of_a_configuration(store):
     assert plain.shares == {"upright": 1.0, "turning": 1.0}
     assert plain.openings == OPENINGS
     config = TrainConfig(
-        shares={"upright": 2.0}, openings={"box": 1.0}, composites=0.3, size_balance=0.5, turning=("a",)
+        shares={"upright": 2.0},
+        openings={"box": 1.0},
+        composites=0.3,
+        size_balance=0.5,
+        turning=("a",),
+        photometric=0.5,
     )
     chosen = Sampler.of(store, config)
     assert (chosen.shares, chosen.openings, chosen.composites) == ({"upright": 2.0}, {"box": 1.0}, 0.3)
     assert (chosen.size_balance, chosen.turning) == (0.5, ("a",))
+    assert (plain.photometric, chosen.photometric) == (Photometric(), Photometric().times(0.5))

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _USUAL = 0.2  # deviation of an ordinary picture's intensities, of 1
+_SOFTEST = 1.8  # canvas pixels of blur that a picture in focus has
+_FARTHEST = 40.0  # canvas pixels of blur far out of focus
 _COARSEST = 8.0  # canvas pixels that one pixel of the image fills where an object is about 20 pixels wide
 
 
@@ -22,8 +24,13 @@ class Photometric:
     grey: float = 0.15
     shuffle: float = 0.08
     blur: float = 0.15
+    defocus: float = 0.12
     noise: float = 0.3
     gradient: float = 0.12
+
+    def times(self, share: float) -> Photometric:
+        """Every change, ``share`` times as often."""
+        return Photometric(**{name: share * often for name, often in vars(self).items()})
 
     def plan(self, count: int, generator: torch.Generator) -> Changes:
         """Draw the changes of ``count`` samples; ``generator`` is the CPU's, so that every device gets the same."""
@@ -49,7 +56,10 @@ class Photometric:
         matrix = torch.where(inverted[..., None], -matrix, matrix)
         offset = torch.where(inverted, 1 - offset, offset)
         slope = torch.where(chosen(self.gradient)[:, None], uniform(-0.6, 0.6, 2), 0.0)
-        sigma = torch.where(chosen(self.blur), uniform(0.5, 1.8), 0.0)
+        sigma = torch.where(chosen(self.blur), uniform(0.5, _SOFTEST), 0.0)
+        # a small object out of focus is enlarged with its blur, until nothing but its shape is left to know
+        focus = torch.exp(uniform(math.log(_SOFTEST), math.log(_FARTHEST)))
+        sigma = torch.where(chosen(self.defocus), focus, sigma)
         # mostly faint, now and then as strong as the objects themselves
         noise = torch.where(chosen(self.noise), 0.25 * uniform(0.0, 1.0) ** 2, 0.0)
         grain = torch.where(chosen(0.6), torch.exp(uniform(0.0, math.log(_COARSEST))), 1.0)
@@ -122,7 +132,7 @@ class Changes:
         deviation = (square - mean**2).clamp_min(0).sqrt()  # sixteen times as quick as torch.std_mean
         for index, (sigma, noise) in enumerate(zip(self.sigma, self.noise, strict=True)):
             if sigma:
-                x[index] = _blur(x[index : index + 1], sigma)[0]
+                x[index] = _blur(x[index : index + 1], min(sigma, size / 5))[0]
             if noise:
                 channels = 3 if self.coloured[index] else 1
                 grains = _grains(channels, size, self.grain[index], self.seeds[index]).to(device)

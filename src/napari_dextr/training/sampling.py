@@ -75,6 +75,7 @@ class Sampler:
             config.shares or dict.fromkeys(store.names, 1.0),
             config.turning,
             config.openings or OPENINGS,
+            Photometric().times(config.photometric),
             composites=config.composites,
             size_balance=config.size_balance,
         )

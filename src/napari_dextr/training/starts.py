@@ -19,7 +19,6 @@ from ..models.deeplab import DextrNet
 from ..models.heads import PromptNet
 from ..models.spec import ModelSpec
 from ..prompt import MARKS
-from .augment import Photometric
 from .config import TrainConfig
 from .crops import SURROUNDINGS, Crop, CropStore, NothingUsable, Progress
 from .distribution import World
@@ -97,13 +96,11 @@ class Start:
 
     def sampler(self, store: CropStore, config: TrainConfig) -> Sampler:
         """What draws its training samples from a store."""
-        usual = Photometric()
-        shares = {name: share * config.photometric for name, share in vars(usual).items()}
         if self._published:
             chosen = PublishedSampler.of(store, config)
             assert isinstance(chosen, PublishedSampler), "a class makes its own kind"
-            return replace(chosen, photometric=Photometric(**shares), margin=self.spec.margin)
-        return replace(Sampler.of(store, config), photometric=Photometric(**shares))
+            return replace(chosen, margin=self.spec.margin)
+        return Sampler.of(store, config)
 
     def check(self, config: TrainConfig) -> None:
         """Refuse settings that this network cannot follow.
