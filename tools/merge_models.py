@@ -5,7 +5,8 @@ is trained on all kinds at once still has most of what each kind gains by itself
 
     python tools/merge_models.py merged.safetensors --start embedded --add 0.3 RUN_A --add 0.2 RUN_B
 
-A model is a name, a file or a run folder. How the result is run is as with the start.
+A model is a name, a file or a run folder. How the result is run is as with the start. The others may have further
+blocks in their encoders, all the same ones; then the result has them, too.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ from pathlib import Path
 
 from napari_dextr.models import open_network
 from napari_dextr.models.checkpoint import write_checkpoint
-from napari_dextr.training.blending import merged
+from napari_dextr.training.blending import deepened, merged
 
 
 def main() -> None:
     options = _options()
     spec, network = open_network(options.start)
-    specialists = [(float(share), open_network(model)[1].state_dict()) for share, model in options.add]
-    network.load_state_dict(merged(network.state_dict(), specialists))
-    write_checkpoint(options.out, network, replace(spec, provenance={**spec.provenance, "merged": len(specialists)}))
+    others = [(float(share), open_network(model)[1]) for share, model in options.add]
+    result = others[0][1]
+    start = deepened(network.state_dict(), result.state_dict())
+    result.load_state_dict(merged(start, [(share, other.state_dict()) for share, other in others]))
+    facts = {**spec.provenance, "merged": len(others)}
+    write_checkpoint(options.out, result, replace(spec, options=result.options, provenance=facts))
 
 
 def _options() -> argparse.Namespace:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
+
 from .optimisation import Weights
 
 
@@ -19,6 +21,19 @@ def blended(base: Weights, tuned: Weights, alpha: float) -> Weights:
     return {
         name: base[name].cpu().lerp(value.cpu(), alpha) if value.dtype.is_floating_point else value.cpu()
         for name, value in tuned.items()
+    }
+
+
+def deepened(base: Weights, deeper: Weights) -> Weights:
+    """The base's weights in a network with further residual blocks, which answers as the base does.
+
+    These blocks have the deeper network's weights but for their last normalisation, which is silent: on the way from
+    here to the deeper network they become louder.
+    """
+    silent = (".norm2.weight", ".norm2.bias")
+    return {
+        name: base[name] if name in base else torch.zeros_like(value) if name.endswith(silent) else value
+        for name, value in deeper.items()
     }
 
 
