@@ -14,7 +14,7 @@ from napari_dextr.training.config import TrainConfig
 from napari_dextr.training.sampling import OPENINGS, Sampler
 from napari_dextr.training.store import CropStore
 
-STILL = Photometric(light=0, inversion=0, grey=0, shuffle=0, blur=0, defocus=0, noise=0, gradient=0)
+STILL = Photometric().times(0)
 
 
 def sampler(store, **settings):

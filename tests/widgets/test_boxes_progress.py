@@ -14,9 +14,9 @@ from napari_dextr.widgets.boxes_progress import BoxesProgress
     ("arrived", "told"),
     [
         ((0, 0), ("Preparing …", 0, 0)),
-        ((0, 244_000_000), ("Downloading the model: 0 of 244 MB …", 0, 244_000)),
-        ((61_000_000, 244_000_000), ("Downloading the model: 61 of 244 MB …", 61_000, 244_000)),
-        ((61_000_000, 0), ("Downloading the model: 61 MB …", 0, 0)),
+        ((0, 244_000_000), ("Downloading the model: 0 of 244 MB…", 0, 244_000)),
+        ((61_000_000, 244_000_000), ("Downloading the model: 61 of 244 MB…", 61_000, 244_000)),
+        ((61_000_000, 0), ("Downloading the model: 61 MB…", 0, 0)),
         ((244_000_000, 244_000_000), ("Preparing …", 0, 0)),
     ],
 )

@@ -19,7 +19,7 @@ from .batch import Batch, Marks, assemble
 from .crops import OBJECT, CropStore
 from .losses import batch_iou, on_canvas
 
-UNCHANGED = Photometric(light=0, inversion=0, grey=0, shuffle=0, blur=0, defocus=0, noise=0, gradient=0)
+UNCHANGED = Photometric().times(0)
 _NONE = np.zeros((0, 2))
 _LEVELS = np.round(np.arange(0.3, 0.701, 0.05), 2)  # thresholds that are tried
 _WORTH = 0.001  # mean IoU that another threshold than the usual one must gain

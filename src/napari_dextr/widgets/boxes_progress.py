@@ -37,4 +37,4 @@ class BoxesProgress:
         if done == total:
             return "Preparing …", 0, 0
         # Qt counts with 32 bits, which is 2 GB
-        return f"Downloading the model: {megabytes(done, total)} …", (done if total else 0) // 1000, total // 1000
+        return f"Downloading the model: {megabytes(done, total)}…", (done if total else 0) // 1000, total // 1000
