@@ -11,7 +11,7 @@ GLAND = ((0, 340), (112, 273), (296, 415), (164, 461))
 HOLLOW = ((118, 338),)
 SECOND = ((301, 287), (361, 253), (509, 352), (412, 384))
 
-INSIDE, OUTSIDE = (330.0, 330.0), (236.0, 252.0)  # on the coffee's saucer; on the cup
+INSIDE, CUP, SHADOW = (330.0, 330.0), (236.0, 252.0), (364.0, 138.0)  # on the coffee's saucer, and beside it
 
 
 def film() -> None:
@@ -57,14 +57,15 @@ def annotate() -> None:
 
 
 def corrections() -> None:
-    """``corrections.png``: a preview that two further clicks have corrected."""
+    """``corrections.png``: a preview that three further clicks have corrected."""
     stage = Stage("coffee")
     widget = stage.dock("Annotate")
     stage.outline(widget, points_of("coffee", "saucer"))
     stage.click(*INSIDE)
     stage.see(widget)
-    stage.click(*OUTSIDE, SHIFT)
-    stage.see(widget)
+    for place in (CUP, SHADOW):
+        stage.click(*place, SHIFT)
+        stage.see(widget)
     stage.save("corrections.png")
     stage.close()
 
