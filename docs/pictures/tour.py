@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from napari_dextr.demo import PHOTOS
 
 from .stage import IMAGES, SHIFT, Point, Stage
@@ -60,14 +62,19 @@ def corrections() -> None:
     """``corrections.png``: a preview that three further clicks have corrected."""
     stage = Stage("coffee")
     widget = stage.dock("Annotate")
+    mark_saucer(stage, widget)
+    stage.save("corrections.png")
+    stage.close()
+
+
+def mark_saucer(stage: Stage, widget: Any) -> None:
+    """Click the coffee's saucer, and correct its preview three times."""
     stage.outline(widget, points_of("coffee", "saucer"))
     stage.click(*INSIDE)
     stage.see(widget)
     for place in (CUP, SHADOW):
         stage.click(*place, SHIFT)
         stage.see(widget)
-    stage.save("corrections.png")
-    stage.close()
 
 
 def points_of(photo: str, name: str) -> tuple[Point, ...]:

@@ -13,7 +13,7 @@ from napari_dextr.napari_io.samples import SAMPLES
 from napari_dextr.simulation import Simulator
 
 from .stage import PLUGIN, SHIFT, Stage
-from .tour import CUP, INSIDE, SHADOW, points_of
+from .tour import mark_saucer, points_of
 
 PLANE, SIDE = 11, 127  # of the stack: from above, and from the side
 NUCLEI = (3, 8, 9)  # labels on the first image of nuclei
@@ -26,12 +26,7 @@ def photo() -> None:
     widget = stage.dock("Annotate")
     stage.outline(widget, points_of("coffee", "spoon"))
     stage.accept(widget)
-    stage.outline(widget, points_of("coffee", "saucer"))
-    stage.click(*INSIDE)
-    stage.see(widget)
-    for place in (CUP, SHADOW):
-        stage.click(*place, SHIFT)
-        stage.see(widget)
+    mark_saucer(stage, widget)
     stage.accept(widget)
     for name, place in (("spoon", (300.0, 350.0)), ("saucer", (330.0, 150.0))):
         widget.classes.added.emit(name)  # what "Edit > Add a class" does with the name that is typed

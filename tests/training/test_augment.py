@@ -70,9 +70,7 @@ def test_samples_change_the_same_alone_and_in_company(images):
 
 def test_changes_of_colour_add_up_to_one_matrix(images):
     """Light, grey, shuffling and inversion, one after the other, are what the matrix does at once."""
-    plan = Photometric(light=1, inversion=1, grey=0, shuffle=1, blur=0, defocus=0, noise=0, gradient=0).plan(
-        6, seeded(4)
-    )
+    plan = Photometric(**{**OFF, "light": 1, "inversion": 1, "shuffle": 1}).plan(6, seeded(4))
     x = (images / 255) ** torch.tensor(plan.gamma)[:, None, None, None]
     expected = torch.einsum("bij,bjhw->bihw", plan.matrix, x) + plan.offset[..., None, None]
     low, high = expected.flatten(1).quantile(0.2, dim=1), expected.flatten(1).quantile(0.8, dim=1)

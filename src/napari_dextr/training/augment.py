@@ -132,7 +132,8 @@ class Changes:
         deviation = (square - mean**2).clamp_min(0).sqrt()  # sixteen times as quick as torch.std_mean
         for index, (sigma, noise) in enumerate(zip(self.sigma, self.noise, strict=True)):
             if sigma:
-                x[index] = _blur(x[index : index + 1], min(sigma, size / 5))[0]
+                sigma = min(sigma, size / 5)  # what is blurred is mirrored at the rim, not beyond the other one
+                x[index] = _blur(x[index : index + 1], sigma)[0]
             if noise:
                 channels = 3 if self.coloured[index] else 1
                 grains = _grains(channels, size, self.grain[index], self.seeds[index]).to(device)

@@ -19,6 +19,7 @@ from ..models.deeplab import DextrNet
 from ..models.heads import PromptNet
 from ..models.spec import ModelSpec
 from ..prompt import MARKS
+from .blending import deepened
 from .config import TrainConfig
 from .crops import SURROUNDINGS, Crop, CropStore, NothingUsable, Progress
 from .distribution import World
@@ -206,7 +207,7 @@ def recipe_network(recipe: Recipe, initial: str) -> PromptNet:
             f"The model '{spec.name}' is another network than that of the recipe '{recipe.name}', so its training "
             "cannot go on there; give the recipe's table [model] the same architecture, or leave out --init."
         )
-    wanted.load_state_dict(network.state_dict(), strict=False)
+    wanted.load_state_dict(deepened(network.state_dict(), wanted.state_dict()))
     wanted.sharpness = wanted.options["sharpness"] = network.sharpness  # a recipe's own comes with the export
     return wanted
 
