@@ -9,9 +9,10 @@ from scipy.ndimage import distance_transform_edt
 
 from napari_dextr.errors import DataError
 from napari_dextr.guidance import CHANNELS
+from napari_dextr.training import sampling
 from napari_dextr.training.augment import Photometric
 from napari_dextr.training.config import TrainConfig
-from napari_dextr.training.sampling import OPENINGS, Sampler
+from napari_dextr.training.sampling import OPENINGS, Sampler, _turn
 from napari_dextr.training.store import CropStore
 
 STILL = Photometric().times(0)
@@ -127,6 +128,26 @@ def test_rare_sizes_are_drawn_more_often_when_sizes_are_balanced(store):
     assert 2 / 18 < share_of_small(0.5) < 1 / 2
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_share_of_samples_with_the_margin_of_inference(store, share):
+    drawing = sampler(store, usual_margin=share, openings={"box": 1.0})
+    boxes = [mark.box for seed in range(4) for mark in drawing.draw(8, 96, (seed, 0)).marks]
+    # a canvas of 96 with a fifth on each side of the longer side leaves 96 / 1.4 for it
+    longer = np.array([max(box[2] - box[0], box[3] - box[1]) for box in boxes])
+    usual = np.abs(longer - 96 / 1.4) < 2.5
+    assert usual.all() if share else usual.mean() < 0.5
+
+
+@pytest.mark.parametrize(("share", "lying"), [(0.0, 0.0), (1.0, 0.75)])
+def test_the_share_of_quarter_turns(store, share, lying, monkeypatch):
+    turns = []
+    monkeypatch.setattr(sampling, "_turn", lambda *args: turns.append(_turn(*args)) or turns[-1])
+    Sampler(store, {"upright": 1.0}, quarter_turns=share).draw(300, 32, (5, 0))
+    # mirrored or not, the first axis of an upright photograph stays within 20 degrees of where it was
+    upright = np.array([turn[0, 0] > np.cos(np.deg2rad(20.1)) for turn in turns])
+    assert 1 - upright.mean() == pytest.approx(lying, abs=0.07)
+
+
 def test_every_crop_can_be_drawn_and_no_other_group(store):
     drawing = Sampler(store, {"turning": 1.0})
     (group,) = drawing._members
@@ -149,10 +170,13 @@ def test_the_sampler_of_a_configuration(store):
         openings={"box": 1.0},
         composites=0.3,
         size_balance=0.5,
+        usual_margin=0.7,
+        quarter_turns=0.2,
         turning=("a",),
         photometric=0.5,
     )
     chosen = Sampler.of(store, config)
     assert (chosen.shares, chosen.openings, chosen.composites) == ({"upright": 2.0}, {"box": 1.0}, 0.3)
-    assert (chosen.size_balance, chosen.turning) == (0.5, ("a",))
+    assert (chosen.size_balance, chosen.usual_margin) == (0.5, 0.7)
+    assert (chosen.turning, chosen.quarter_turns) == (("a",), 0.2)
     assert (plain.photometric, chosen.photometric) == (Photometric(), Photometric().times(0.5))

@@ -168,5 +168,6 @@ def _resize(x: Tensor, like: Tensor) -> Tensor:
 def _weighted_mean(features: Tensor, weight: Tensor) -> Tensor:
     """Mean ``(B, C)`` of ``(B, C, h, w)`` features under ``(B, 1, h, w)`` weights."""
     # a product of matrices: multiplying maps of one and of many channels is ten times slower in channels-last memory
-    total = torch.einsum("bchw,bhw->bc", features, weight[:, 0].to(features.dtype))
+    pixels = features.permute(0, 2, 3, 1).flatten(1, 2)  # as they lie in that memory, so nothing is copied
+    total = torch.bmm(weight.flatten(2).to(features.dtype), pixels)[:, 0]
     return total / weight.sum((2, 3)).clamp_min(1.0)

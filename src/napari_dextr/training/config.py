@@ -83,8 +83,12 @@ class TrainConfig:
         How much each group of crops is drawn.
     size_balance : float
         0 takes the crops of a group as they come, 1 every octave of object size equally often.
+    usual_margin : float
+        Share of the samples that are cut out with the margin of inference; the others get more or less.
     turning : tuple of str
         Groups turned by any angle.
+    quarter_turns : float
+        Share of the others that get one of the four quarter turns; the rest stay upright within 20 degrees.
     seed : int
     precision : str
         One of `PRECISIONS`. ``"float16"`` is for graphics cards without bfloat16.
@@ -128,7 +132,9 @@ class TrainConfig:
     composites: float = 0.0
     shares: Mapping[str, float] = field(default_factory=dict)
     size_balance: float = 0.0
+    usual_margin: float = 0.4
     turning: tuple[str, ...] = ()
+    quarter_turns: float = 0.75
     seed: int = 0
     precision: str = "float32"
     validate_every: int = 250
@@ -173,8 +179,11 @@ class TrainConfig:
             raise DataError(f"The anchor {self.anchor} is too strong for the learning rate; try 10, or 0 for none.")
         if not self.blends or min(self.blends) <= 0 or max(self.blends) > 1:
             raise DataError("The setting blends holds shares of the new weights, each above 0 and at most 1.")
-        if not 0 <= self.photometric <= 1:
-            raise DataError("The setting photometric is a share, from 0 to 1.")
+        for name in ("photometric", "usual_margin", "quarter_turns"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise DataError(f"The setting {name} is a share, from 0 to 1.")
+        if not 0 <= self.size_balance <= 1:
+            raise DataError(f"The setting size_balance is a number from 0 to 1; got {self.size_balance}.")
         if self.precision not in PRECISIONS:
             raise DataError(f"The precision '{self.precision}' is unknown; take one of {', '.join(PRECISIONS)}.")
         for name in ("openings", "shares"):

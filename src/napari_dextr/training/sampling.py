@@ -26,9 +26,6 @@ from .openings import OPENINGS, Matrix, open_prompt
 __all__ = ["OPENINGS", "Batch", "Marks", "Sampler", "assemble"]
 
 
-_QUARTER_TURNS = 0.75  # share of the upright photographs that get one of the four
-
-
 @dataclass(frozen=True)
 class Sampler:
     """Draws batches from a crop store.
@@ -38,8 +35,9 @@ class Sampler:
     shares : mapping of str to float
         How much of the training each group of the store gets; groups not named get none.
     turning : tuple of str
-        Groups without an upright (microscopy, synthetic): turned by any angle; others by at most 20 degrees,
-        most of them by quarter turns as well.
+        Groups without an upright (microscopy, synthetic): turned by any angle; others by at most 20 degrees.
+    quarter_turns : float
+        Share of those others that get one of the four quarter turns as well.
     openings : mapping of str to float
         Share of each kind of opening prompt.
     composites : float
@@ -49,6 +47,8 @@ class Sampler:
     size_balance : float
         0 draws a group's crops as often as they are there; 1 draws every octave of object size equally often, so
         that the rare sizes do not drown; in between, a mixture. Stores without sizes are drawn evenly.
+    usual_margin : float
+        Share of the samples that are cut out with the margin of inference; the others get more or less.
     """
 
     store: CropStore
@@ -59,6 +59,8 @@ class Sampler:
     composites: float = 0.0
     earlier_masks: float = 0.05
     size_balance: float = 0.0
+    usual_margin: float = 0.4
+    quarter_turns: float = 0.75
 
     def __post_init__(self) -> None:
         if not len(self._members):
@@ -78,6 +80,8 @@ class Sampler:
             Photometric().times(config.photometric),
             composites=config.composites,
             size_balance=config.size_balance,
+            usual_margin=config.usual_margin,
+            quarter_turns=config.quarter_turns,
         )
 
     @cached_property
@@ -101,7 +105,7 @@ class Sampler:
             at = np.searchsorted(group.chances, rng.random() * group.chances[-1], side="right")
             index = int(group.members[min(int(at), len(group.members) - 1)])
             native = 0.0 if self.store.sides is None else float(self.store.sides[index])
-            turn = _turn(rng, group.name in self.turning)
+            turn = _turn(rng, group.name in self.turning, self.quarter_turns)
             frame, mark = self._place(self.store.masks[index], turn, size, rng, native)
             indices.append(index)
             frames.append(frame)
@@ -121,7 +125,7 @@ class Sampler:
         shares = np.array([self.openings[kind] for kind in kinds])
         kind = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]
         opening = open_prompt(kind, mask, turn, rng, native_side)
-        margin = 0.2 if rng.random() < 0.4 else rng.uniform(0.08, 0.42)
+        margin = 0.2 if rng.random() < self.usual_margin else rng.uniform(0.08, 0.42)
         frame = Frame.around(opening.crop, size, (flags.shape[0], flags.shape[1]), margin=margin, least=2.0, turn=turn)
 
         def place(points: Points) -> Points:
@@ -150,13 +154,13 @@ def _chances(sides: npt.NDArray[np.float32] | None, members: npt.NDArray[np.int6
     return crowd**-balance
 
 
-def _turn(rng: np.random.Generator, free: bool) -> Matrix:
-    """A rotation, mirrored half of the time."""
+def _turn(rng: np.random.Generator, free: bool, quarters: float) -> Matrix:
+    """A rotation, mirrored half of the time: by any angle, or by a small one with, now and then, quarter turns."""
     if free:
         angle = rng.uniform(0, 2 * np.pi)
     else:
         angle = np.deg2rad(np.clip(rng.normal(0, 9), -20, 20))
-        if rng.random() < _QUARTER_TURNS:
+        if rng.random() < quarters:
             angle += np.pi / 2 * rng.integers(4)
     cosine, sine = np.cos(angle), np.sin(angle)
     turn = np.array([[cosine, -sine], [sine, cosine]])
