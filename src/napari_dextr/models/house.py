@@ -14,7 +14,7 @@ from ..guidance import encode
 from ..image import ImagePlane
 from ..obedience import obey
 from ..prompt import Bounds, Prompt, Region
-from .spec import ModelSpec
+from .spec import MARGIN, ModelSpec
 
 CLICK_WINDOWS = (48.0, 128.0, 384.0, 768.0)
 """Sides of the windows around clicks that no box bounds, image pixels: nothing else says how large the object is."""
@@ -95,7 +95,7 @@ def working_bounds(prompt: Prompt, shape: tuple[int, int]) -> tuple[Bounds, ...]
     centre = held.mean(axis=0)
     windows: list[Bounds] = []
     for side in CLICK_WINDOWS:
-        half = np.minimum(side, shape) / (2 * 1.4)  # the margin of a fifth on each side is added later
+        half = np.minimum(side, shape) / (2 * (1 + 2 * MARGIN))  # the margin on each side is added later
         low, high = centre - half, centre + half
         window = _holding((float(low[0]), float(low[1]), float(high[0]), float(high[1])), held)
         if window not in windows:

@@ -10,6 +10,9 @@ from typing import Any
 from ..errors import ModelError, first_line
 from ..prompt import MARKS
 
+MARGIN = 0.2
+"""What the house's models see around an object on each side, as a share of its box's longer side."""
+
 _WIDEST_MARGIN = 1000  # pixels, or times the box
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "name": (str,),
@@ -62,7 +65,7 @@ class ModelSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     pipeline: str = "house"
     canvas: int = 256
-    margin: float = 0.2
+    margin: float = MARGIN
     marks: tuple[str, ...] = ("extreme",)
     threshold: float = 0.5
     has_score: bool = False

@@ -165,8 +165,6 @@ class TrainConfig:
             raise DataError(f"The decay of the average, {self.average}, must be from 0 to below 1; try 0.998.")
         if min(self.warm_up, self.decay) < 0 or self.warm_up + self.decay > 1 + 1e-9:
             raise DataError("Warm-up and decay are shares of the steps, at most 1 together.")
-        if not 0 <= self.composites <= 1:
-            raise DataError("The share of composites must be from 0 to 1.")
         if not self.corrections or min(self.corrections) < 0 or not 0 < sum(self.corrections) < math.inf:
             raise DataError("The setting corrections holds the shares of batches with 0, 1, ... corrections.")
         if not self.canvases or any(side < 32 or side % 16 or share <= 0 for side, share in self.canvases):
@@ -179,11 +177,9 @@ class TrainConfig:
             raise DataError(f"The anchor {self.anchor} is too strong for the learning rate; try 10, or 0 for none.")
         if not self.blends or min(self.blends) <= 0 or max(self.blends) > 1:
             raise DataError("The setting blends holds shares of the new weights, each above 0 and at most 1.")
-        for name in ("photometric", "usual_margin", "quarter_turns"):
+        for name in ("composites", "photometric", "size_balance", "usual_margin", "quarter_turns"):
             if not 0 <= getattr(self, name) <= 1:
                 raise DataError(f"The setting {name} is a share, from 0 to 1.")
-        if not 0 <= self.size_balance <= 1:
-            raise DataError(f"The setting size_balance is a number from 0 to 1; got {self.size_balance}.")
         if self.precision not in PRECISIONS:
             raise DataError(f"The precision '{self.precision}' is unknown; take one of {', '.join(PRECISIONS)}.")
         for name in ("openings", "shares"):

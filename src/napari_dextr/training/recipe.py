@@ -19,7 +19,7 @@ from ..image_file import read_image
 from ..models.architectures import build_network
 from ..models.checkpoint import write_checkpoint
 from ..models.heads import PromptNet
-from ..models.spec import ModelSpec
+from ..models.spec import MARGIN, ModelSpec
 from ..prompt import MARKS
 from .config import TrainConfig
 from .distribution import World
@@ -202,7 +202,7 @@ def export(network: PromptNet, path: Path, recipe: Recipe, steps: int) -> Path:
         options={**network.options, "sharpness": float(table.get("sharpness", network.sharpness))},
         pipeline="house",
         canvas=_canvas(recipe),
-        margin=0.2,
+        margin=MARGIN,
         marks=MARKS,
         threshold=float(table.get("threshold", 0.5)),
         has_score=True,

@@ -15,6 +15,7 @@ import torch
 
 from ..errors import DataError
 from ..frame import Frame
+from ..models.spec import MARGIN
 from ..prompt import Points
 from ..simulation import box_of
 from .augment import Photometric
@@ -125,7 +126,7 @@ class Sampler:
         shares = np.array([self.openings[kind] for kind in kinds])
         kind = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]
         opening = open_prompt(kind, mask, turn, rng, native_side)
-        margin = 0.2 if rng.random() < self.usual_margin else rng.uniform(0.08, 0.42)
+        margin = MARGIN if rng.random() < self.usual_margin else rng.uniform(0.08, 0.42)
         frame = Frame.around(opening.crop, size, (flags.shape[0], flags.shape[1]), margin=margin, least=2.0, turn=turn)
 
         def place(points: Points) -> Points:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ..frame import Frame
+from ..models.spec import MARGIN
 from ..prompt import Points
 from ..simulation import Simulator, box_of
 from .augment import Photometric
@@ -191,7 +192,7 @@ def marked(store: CropStore, indices: list[int], size: int, hand: Hand = EXACT) 
     for index in indices:
         flags = store.masks[index]
         points = crop_points(store, index, hand)
-        frame = Frame.around(box_of(points), size, (flags.shape[0], flags.shape[1]), margin=0.2, least=2.0)
+        frame = Frame.around(box_of(points), size, (flags.shape[0], flags.shape[1]), margin=MARGIN, least=2.0)
         placed = frame.to_canvas(points)
         frames.append(frame)
         marks.append(Marks(placed, _NONE, _NONE, box_of(placed)))
