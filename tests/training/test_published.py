@@ -162,9 +162,20 @@ def test_its_parts_are_known(network, frozen):
     assert learning == kept.get(frozen, {"layer5"})
 
 
-@pytest.mark.parametrize("settings", [{"corrections": (0.5, 0.5)}, {"openings": {"box": 1.0}}, {"composites": 0.5}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"corrections": (0.5, 0.5)},
+        {"openings": {"box": 1.0}},
+        {"composites": 0.5},
+        {"shares": {"own": 2.0}},
+        {"size_balance": 0.5},
+        {"usual_margin": 1.0},
+        {"quarter_turns": 0.2},
+    ],
+)
 def test_what_it_cannot_learn_is_refused(network, spec, settings):
-    with pytest.raises(ModelError, match="four extreme points and nothing else"):
+    with pytest.raises(ModelError, match=f"cannot follow the setting {next(iter(settings))};"):
         Start(spec, network).check(TrainConfig.from_mapping({**PUBLISHED, **settings}))
 
 

@@ -33,6 +33,9 @@ from .validation import Look, marked
 BASE = "base.safetensors"
 """Copy of the model to start from, in the run folder: a run that goes on does so from the same."""
 
+_HOUSE_SAMPLES = ("composites", "shares", "size_balance", "usual_margin", "quarter_turns")
+"""Settings of how samples are drawn that `PublishedSampler`, which draws as the authors did, does not know."""
+
 
 class NothingFits(NothingUsable, ModelError):
     """None of the objects is large enough for the model."""
@@ -112,19 +115,21 @@ class Start:
         """
         if not self._published:
             return
+        usual = TrainConfig()
         unfit = [
             name
             for name, fits in (
                 ("corrections", sum(config.corrections[1:]) == 0),
                 ("openings", set(config.openings) <= {"extreme"}),
-                ("composites", config.composites == 0),
+                *((name, getattr(config, name) == getattr(usual, name)) for name in _HOUSE_SAMPLES),
             )
             if not fits
         ]
         if unfit:
             raise ModelError(
-                f"The published model '{self.spec.name}' takes four extreme points and nothing else, so it cannot be "
-                f"trained with the setting {', '.join(unfit)}; leave that out, or start from 'embedded'."
+                f"The published model '{self.spec.name}' is trained as its authors did: four extreme points, every "
+                f"object as often as any other. It cannot follow the setting {', '.join(unfit)}; leave that out, or "
+                "start from 'embedded'."
             )
 
     def fitting(self, crops: Iterable[Crop], progress: Progress) -> Iterator[Crop]:
