@@ -67,3 +67,15 @@ def test_an_object_of_few_pixels_is_missed_by_more_of_its_side():
         spans[native] = np.mean([np.ptp(points, axis=0).mean() for points in found if len(points) == 4])
     assert spans[0.0] == spans[27.0]
     assert spans[9.0] < spans[27.0] - 0.5
+
+
+def test_corners_around_an_object_of_few_pixels_are_as_far_out_as_pixels_are():
+    slack = {}
+    for native in (27.0, 9.0):  # of a disc 27 pixels across in its crop, whose outline is 13 from the centre
+        boxes = [
+            open_prompt("inside_outside", disc(), np.eye(2), np.random.default_rng(seed), native).box
+            for seed in range(200)
+        ]
+        slack[native] = np.mean([np.ptp(np.reshape(box, (2, 2)), axis=0).mean() / 2 for box in boxes]) - 13
+    assert 1.2 < slack[27.0] < 2.4
+    assert slack[9.0] > slack[27.0] + 1.5

@@ -44,10 +44,11 @@ def open_prompt(
     edge = (outline(part) + corner) @ turn.T
     side = longer_side(edge)
     true_box = box_of(edge)
+    pixel = side / native_side if native_side else 1.0  # of the image, in those of the crop
     # marks inside the object need its depth: half resolution is plenty, and four times as quick
     small = part[::2, ::2]
     if kind == "extreme" or (kind != "box" and not small.any()):
-        points = _extremes(edge, side, rng, side / native_side if native_side else 1.0)
+        points = _extremes(edge, side, rng, pixel)
         bounds = box_of(points)
         return Opening(points, _NONE, _NONE, bounds, bounds)
     if kind == "box":
@@ -56,7 +57,8 @@ def open_prompt(
     if kind == "inside_outside":
         centre = (corner + 2 * simulator.click(small)) @ turn.T
         r0, c0, r1, c1 = simulator.jitter_box(true_box, rng.uniform(0, 0.03))
-        slack = rng.uniform(0, 0.05) * side + 0.5
+        # the corners are outside, so beside the object's last pixels at the nearest: far out, seen from a small object
+        slack = rng.uniform(0, 0.05) * side + rng.uniform(0.5, 1.5) * pixel
         bounds = (r0 - slack, c0 - slack, r1 + slack, c1 + slack)
         corners = np.array([(bounds[i], bounds[j]) for i, j in ((0, 1), (0, 3), (2, 3), (2, 1))])
         return Opening(_NONE, centre.reshape(1, 2), corners, bounds, bounds)
