@@ -79,3 +79,12 @@ def test_corners_around_an_object_of_few_pixels_are_as_far_out_as_pixels_are():
         slack[native] = np.mean([np.ptp(np.reshape(box, (2, 2)), axis=0).mean() / 2 for box in boxes]) - 13
     assert 1.2 < slack[27.0] < 2.4
     assert slack[9.0] > slack[27.0] + 1.5
+
+
+@pytest.mark.parametrize("kind", ["box", "inside_outside"])
+def test_boxes_and_corners_are_drawn_close_and_with_room_to_spare(kind):
+    boxes = [open_prompt(kind, disc(), np.eye(2), np.random.default_rng(seed), 27.0).box for seed in range(300)]
+    room = np.mean(np.abs(np.array(boxes) - (50, 25, 50, 25)), axis=1) - 13  # beyond the outline, in pixels of 27
+    assert np.mean(room < 1.7) > 0.25
+    assert np.mean(room > 2.0) > 0.1
+    assert room.max() < 6

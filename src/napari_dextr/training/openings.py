@@ -17,6 +17,8 @@ OPENINGS: Mapping[str, float] = {"extreme": 0.5, "box": 0.14, "inside_outside": 
 """Share of each kind of opening prompt."""
 
 _NONE = np.zeros((0, 2))
+_LOOSE = 0.4  # share of the boxes and corners that are drawn around the object with room to spare
+_LOOSE_BOX = 0.08  # at most, on each side, of the object's longer side
 _STROKE_STEP = 3.0  # pixels of the crop between the points that a stroke is drawn with
 
 
@@ -53,12 +55,16 @@ def open_prompt(
         return Opening(points, _NONE, _NONE, bounds, bounds)
     if kind == "box":
         bounds = simulator.jitter_box(true_box, rng.uniform(0, 0.06))
+        if rng.random() < _LOOSE:
+            r0, c0, r1, c1 = rng.uniform(0, _LOOSE_BOX, 4) * side + rng.uniform(0, 1.5) * pixel
+            bounds = (bounds[0] - r0, bounds[1] - c0, bounds[2] + r1, bounds[3] + c1)
         return Opening(_NONE, _NONE, _NONE, bounds, bounds)
     if kind == "inside_outside":
         centre = (corner + 2 * simulator.click(small)) @ turn.T
         r0, c0, r1, c1 = simulator.jitter_box(true_box, rng.uniform(0, 0.03))
         # the corners are outside, so beside the object's last pixels at the nearest: far out, seen from a small object
-        slack = rng.uniform(0, 0.05) * side + rng.uniform(0.5, 1.5) * pixel
+        loose = rng.random() < _LOOSE
+        slack = rng.uniform(0, 0.08 if loose else 0.05) * side + rng.uniform(0.5, 2.5 if loose else 1.5) * pixel
         bounds = (r0 - slack, c0 - slack, r1 + slack, c1 + slack)
         corners = np.array([(bounds[i], bounds[j]) for i, j in ((0, 1), (0, 3), (2, 3), (2, 1))])
         return Opening(_NONE, centre.reshape(1, 2), corners, bounds, bounds)
