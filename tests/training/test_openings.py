@@ -87,4 +87,4 @@ def test_boxes_and_corners_are_drawn_close_and_with_room_to_spare(kind):
     room = np.mean(np.abs(np.array(boxes) - (50, 25, 50, 25)), axis=1) - 13  # beyond the outline, in pixels of 27
     assert np.mean(room < 1.7) > 0.25
     assert np.mean(room > 2.0) > 0.1
-    assert room.max() < 6
+    assert 3.3 < room.max() < 6
