@@ -18,7 +18,7 @@ OPENINGS: Mapping[str, float] = {"extreme": 0.5, "box": 0.14, "inside_outside": 
 
 _NONE = np.zeros((0, 2))
 _LOOSE = 0.4  # share of the boxes and corners that are drawn around the object with room to spare
-_LOOSE_BOX = 0.08  # at most, on each side, of the object's longer side
+_LOOSEST = 0.08  # room that they have at most, as a share of the object's longer side
 _STROKE_STEP = 3.0  # pixels of the crop between the points that a stroke is drawn with
 
 
@@ -56,16 +56,15 @@ def open_prompt(
     if kind == "box":
         bounds = simulator.jitter_box(true_box, rng.uniform(0, 0.06))
         if rng.random() < _LOOSE:
-            r0, c0, r1, c1 = rng.uniform(0, _LOOSE_BOX, 4) * side + rng.uniform(0, 1.5) * pixel
-            bounds = (bounds[0] - r0, bounds[1] - c0, bounds[2] + r1, bounds[3] + c1)
+            bounds = _grown(bounds, rng.uniform(0, _LOOSEST, 4) * side + rng.uniform(0, 1.5) * pixel)
         return Opening(_NONE, _NONE, _NONE, bounds, bounds)
     if kind == "inside_outside":
         centre = (corner + 2 * simulator.click(small)) @ turn.T
-        r0, c0, r1, c1 = simulator.jitter_box(true_box, rng.uniform(0, 0.03))
+        missed = simulator.jitter_box(true_box, rng.uniform(0, 0.03))
         # the corners are outside, so beside the object's last pixels at the nearest: far out, seen from a small object
         loose = rng.random() < _LOOSE
-        slack = rng.uniform(0, 0.08 if loose else 0.05) * side + rng.uniform(0.5, 2.5 if loose else 1.5) * pixel
-        bounds = (r0 - slack, c0 - slack, r1 + slack, c1 + slack)
+        slack = rng.uniform(0, _LOOSEST if loose else 0.05) * side + rng.uniform(0.5, 2.5 if loose else 1.5) * pixel
+        bounds = _grown(missed, np.full(4, slack))
         corners = np.array([(bounds[i], bounds[j]) for i, j in ((0, 1), (0, 3), (2, 3), (2, 1))])
         return Opening(_NONE, centre.reshape(1, 2), corners, bounds, bounds)
     if kind == "clicks":
@@ -75,8 +74,12 @@ def open_prompt(
         inside = np.concatenate([sample_stroke(line, _STROKE_STEP) for line in lines]) @ turn.T
     # no box: what is looked at is anything from the object itself to several times its extent, off centre
     grow = side * np.exp(rng.uniform(np.log(0.03), np.log(0.9), 4))
-    crop = (true_box[0] - grow[0], true_box[1] - grow[1], true_box[2] + grow[2], true_box[3] + grow[3])
-    return Opening(_NONE, inside, _NONE, None, crop)
+    return Opening(_NONE, inside, _NONE, None, _grown(true_box, grow))
+
+
+def _grown(bounds: Bounds, room: npt.NDArray[np.float64]) -> Bounds:
+    """Bounds with room ``(4,)`` added: above, to the left, below and to the right."""
+    return (bounds[0] - room[0], bounds[1] - room[1], bounds[2] + room[2], bounds[3] + room[3])
 
 
 def _cut_to_object(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], Points]:
