@@ -576,6 +576,27 @@ def test_a_run_that_is_over_is_not_that_of_other_settings(data, says):
     assert [update.step for update in FineTuning(plan(data, settings={**QUICK, "steps": 6})).run()] == [5, 6]
 
 
+@pytest.mark.parametrize(("width", "canvases"), [(2, [[128, 1.0]]), (20, [[96, 0.75], [128, 0.25]])])
+def test_thin_objects_are_learned_on_the_whole_canvas(data, says, width, canvases):
+    says(True)
+    network = make_network()
+    spec = ModelSpec("wider", "compact", network.options, canvas=128, marks=MARKS, has_score=True)
+    write_checkpoint(data / "wider.safetensors", network, spec)
+    labels = np.zeros((90, 100), np.int32)
+    for label, row in enumerate((8, 35, 62), start=1):
+        labels[row : row + width, 10:90] = label
+    image = np.where(labels > 0, 190, 60).astype(np.uint8)
+    settings = {name: value for name, value in QUICK.items() if name != "canvases"}
+    source = ArraySource([(image, labels), (image[::-1], labels[::-1])])
+    wanted = FineTunePlan(source, data / "run", str(data / "wider.safetensors"), hold_out=0.5, device="cpu")
+    lines = []
+    list(FineTuning(replace(wanted, settings=settings), lines.append).run())
+    assert any("thin" in line for line in lines) is (width == 2)
+    assert json.loads((data / "run" / "config.json").read_text(encoding="utf-8"))["canvases"] == canvases
+    longer = FineTuning(replace(wanted, settings={**settings, "steps": 5}))  # it is still the same run
+    assert [update.step for update in longer.run()] == [5]
+
+
 def test_where_nothing_speaks_for_it_any_more_an_earlier_model_is_taken_back(data, says):
     says(True)
     settings = {"settings": QUICK, "hold_out": None, "folds": 2}

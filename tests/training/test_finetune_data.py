@@ -10,8 +10,9 @@ import pytest
 from napari_dextr.errors import DataError
 from napari_dextr.training.annotated import Stopped
 from napari_dextr.training.config import TrainConfig
+from napari_dextr.training.crops import IGNORE, OBJECT, CropStore
 from napari_dextr.training.distribution import World
-from napari_dextr.training.finetune_data import apart, deal, images_of, objects_of, portion, prepare
+from napari_dextr.training.finetune_data import apart, are_thin, deal, images_of, objects_of, portion, prepare
 from napari_dextr.training.finetune_plan import FineTunePlan
 from napari_dextr.training.run_folder import RunFolder
 from napari_dextr.training.sources import ArraySource, Portion
@@ -248,3 +249,27 @@ def test_every_object_is_asked_about_when_images_are_large(tmp_path):
     prepare(plan, CONFIG, RunFolder(tmp_path), World(), lambda _line: None, lambda crops, _say: crops, going=going)
     assert len(asked) >= 9  # counted, parted and cut
     assert max(np.diff(between)) == 1
+
+
+def store_of(*masks):
+    flags = np.stack(masks).astype(np.uint8)
+    return CropStore(np.zeros((*flags.shape, 3), np.uint8), flags, np.zeros(len(flags), np.int64), ("own",))
+
+
+def bar(width, length=80, flags=OBJECT):
+    mask = np.zeros((160, 160), np.uint8)
+    mask[80 : 80 + width, 40 : 40 + length] = flags
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("widths", "thin"),
+    [([3], True), ([30], False), ([3, 3, 30], True), ([3, 30, 30], False), ([3] * 400 + [30] * 300, True)],
+)
+def test_what_most_objects_are_decides_whether_they_are_thin(widths, thin):
+    assert are_thin(store_of(*map(bar, widths))) is thin
+
+
+def test_pixels_without_a_true_label_do_not_make_an_object_thin():
+    assert not are_thin(store_of(bar(30) | bar(100, 100, IGNORE)))
+    assert not are_thin(store_of(bar(3, flags=IGNORE)))

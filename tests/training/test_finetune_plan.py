@@ -79,6 +79,17 @@ def test_a_run_goes_on_as_it_began_where_an_update_changed_the_usual_settings(tm
     assert FineTunePlan(None, tmp_path, initial).config(SPEC, CPU).steps == 999
 
 
+def test_a_plan_of_before_thin_objects_were_told_apart_goes_on_as_it_began(tmp_path):
+    plan = FineTunePlan(None, tmp_path)
+    plan.write()
+    content = json.loads((tmp_path / PLAN).read_text(encoding="utf-8"))
+    assert content["usual"].pop("coarse_thin") == 0
+    (tmp_path / PLAN).write_text(json.dumps(content), encoding="utf-8")
+    old = FineTunePlan.reopen(tmp_path)
+    assert old.config(SPEC, CPU, thin=True) == old.config(SPEC, CPU) == plan.config(SPEC, CPU)
+    assert plan.config(SPEC, CPU, thin=True) != plan.config(SPEC, CPU)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"initial": 1'])
 def test_a_damaged_plan_is_told(tmp_path, content):
     with pytest.raises(DataError, match="not the folder of a fine-tuning"):

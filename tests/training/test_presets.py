@@ -22,6 +22,7 @@ def test_every_preset_is_a_configuration(name, tmp_path):
     spec = ModelSpec("m", "compact", canvas=224)
     plan = FineTunePlan(None, tmp_path, preset=name)
     assert plan.config(spec, torch.device("cpu")).canvases == ((160, preset.coarse), (224, 1 - preset.coarse))
+    assert plan.config(spec, torch.device("cpu"), thin=True).canvases == ((224, 1.0),)  # a crack needs all pixels
 
 
 def test_the_thorough_one_does_more_and_holds_on_harder():

@@ -76,7 +76,7 @@ def test_colours_can_be_told_apart():
 
 @pytest.mark.parametrize("sigma", [0.8, 5.0, 30.0])
 def test_noise_has_its_size_and_deviation(sigma):
-    noise = procedural._noise(np.random.default_rng(0), sigma)
+    noise = procedural.smooth_noise(np.random.default_rng(0), sigma)
     assert noise.shape == (EXTENT, EXTENT)
     assert noise.std() == pytest.approx(1, abs=0.01)
     step = abs(np.diff(noise, axis=0)).mean()

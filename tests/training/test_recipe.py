@@ -29,6 +29,10 @@ name = "superpixel"
 superpixels_of = ["pack/images"]
 photographs = 1
 [[crops.sources]]
+name = "threads"
+threads_over = ["pack/images"]
+photographs = 4
+[[crops.sources]]
 name = "procedural"
 procedural = 3
 [[crops.validation]]
@@ -66,7 +70,7 @@ def test_a_run_ends_in_a_checkpoint_that_segments(data):
     lines = []
     updates = list(run(recipe, data, data / "run", lines.append))
     assert [update.step for update in updates] == [1, 2]
-    assert [line.split(":")[0] for line in lines] == ["own", "superpixel", "procedural", "own"]
+    assert [line.split(":")[0] for line in lines] == ["own", "superpixel", "threads", "procedural", "own"]
     model = load_model(data / "run")
     assert model.spec.canvas == 64
     assert model.spec.provenance["steps"] == 2

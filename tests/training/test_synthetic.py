@@ -32,6 +32,15 @@ def test_procedural_objects_differ_from_their_surroundings():
     assert np.median(contrast) > 15
 
 
+def test_threads_lie_over_the_photograph():
+    rng = np.random.default_rng(0)
+    crops = [crop for _ in range(6) for crop in synthetic.thread_crops(data.astronaut(), 160, rng, count=2)]
+    assert 6 <= len(crops) <= 12
+    for crop in crops:
+        assert (crop.mask & OBJECT > 0).any()
+        assert crop.image.shape == (160, 160, 3)
+
+
 def test_the_same_seed_draws_the_same_objects():
     first, again = ([c.image for c in synthetic.procedural_crops(48, np.random.default_rng(2), 3)] for _ in range(2))
     for a, b in zip(first, again, strict=True):

@@ -13,7 +13,7 @@ from ..models.runtime import choose_device
 from .annotated import Stopped
 from .config import TrainConfig
 from .distribution import World
-from .finetune_data import prepare
+from .finetune_data import are_thin, prepare
 from .finetune_plan import FROM_SCRATCH, GROUP, SCRATCH, FineTunePlan
 from .finetune_run import Run
 from .loop import Trainer
@@ -107,11 +107,14 @@ class FineTuning:
             device = choose_device(world.device(plan.device))
             config = plan.config(start.spec, device)
             start.check(config)
-            _refuse_other_settings(folder, config)
+            _refuse_other_settings(folder, config, plan)
             try:
                 data = prepare(plan, config, folder, world, self._progress, start.fitting, self._check, self._going)
             except Stopped:
                 return
+            usual, config = config, plan.config(start.spec, device, thin=are_thin(data.training))
+            if config != usual:
+                self._progress("The objects are thin: every step sees them at full size, which takes longer.")
             run = Run(plan, start, config, device, folder, data, world, self._watch, self._progress, self._check)
             try:
                 yield from run.updates()
@@ -162,7 +165,7 @@ class FineTuning:
         return self._asked
 
 
-def _refuse_other_settings(folder: RunFolder, config: TrainConfig) -> None:
+def _refuse_other_settings(folder: RunFolder, config: TrainConfig, plan: FineTunePlan) -> None:
     """A run that is over cannot become that of other settings: nothing would be trained, and a verdict given on it."""
     if not (folder.path / OUTCOME).is_file() or not (folder.path / CONFIG).is_file():
         return
@@ -172,7 +175,8 @@ def _refuse_other_settings(folder: RunFolder, config: TrainConfig) -> None:
             return  # it was stopped, and goes on
         before = json.loads((folder.path / CONFIG).read_text(encoding="utf-8"))
         now = json.loads(config.to_json())
-        other = [name for name in sorted(before) if name in now and name not in _FREE and before[name] != now[name]]
+        free = _FREE if "canvases" in plan.settings else _FREE | {"canvases"}  # they follow from model and objects
+        other = [name for name in sorted(before) if name in now and name not in free and before[name] != now[name]]
     except (OSError, ValueError, TypeError, KeyError):
         return
     if other:

@@ -14,15 +14,19 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from ..files import atomic_write
+from ..noise import thickness
 from .annotated import Choice, Going, Stopped
 from .config import TrainConfig
-from .crops import Crop, CropStore, NothingUsable, Progress, side_for, write_store
+from .crops import OBJECT, Crop, CropStore, NothingUsable, Progress, side_for, write_store
 from .distribution import World
 from .finetune_plan import CROSS_VALIDATED, GROUP, FineTunePlan
 from .run_folder import RunFolder
 from .sources import Portion, Source
 
 DATA = "data.json"
+
+_THIN = 0.06  # thickness of an object by its length; a canvas of 160 pixels shows it as seven pixels then
+_ASKED = 48  # objects whose thickness is looked at
 
 Check = Callable[[], object]
 Fitting = Callable[[Iterable[Crop], Progress], Iterable[Crop]]
@@ -75,6 +79,20 @@ def images_of(store: CropStore) -> list[int]:
 def objects_of(store: CropStore) -> list[int]:
     """Number of the object of each crop of a store; each its own where the store does not know."""
     return list(range(len(store))) if store.things is None else [int(thing) for thing in store.things]
+
+
+def are_thin(store: CropStore) -> bool:
+    """Whether the objects of a store are mostly thin for their length: cracks, vessels, fibres, roots.
+
+    What is thin is gone first where a canvas is coarse. Of many objects, some spread over the store answer.
+    """
+    some = np.unique(np.linspace(0, len(store) - 1, _ASKED).round().astype(int))
+    ratios = []
+    for index in some:
+        across, along = thickness(store.masks[index] & OBJECT > 0)
+        if along:
+            ratios.append(across / along)
+    return bool(ratios) and float(np.median(ratios)) < _THIN
 
 
 def prepare(

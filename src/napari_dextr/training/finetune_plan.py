@@ -96,8 +96,8 @@ class FineTunePlan:
     folds: int | None = None
     usual: Preset | None = None
 
-    def config(self, spec: ModelSpec, device: torch.device) -> TrainConfig:
-        """All settings, for a model to start from and the device to train on.
+    def config(self, spec: ModelSpec, device: torch.device, *, thin: bool = False) -> TrainConfig:
+        """All settings, for a model to start from and the device to train on; ``thin`` are those for thin objects.
 
         Raises
         ------
@@ -113,7 +113,8 @@ class FineTunePlan:
             return TrainConfig.from_mapping({**precision, **preset.settings, **self.settings})
         published = spec.pipeline == "published"
         kind = _for_published(preset) if published else {}
-        canvases = _canvases(spec.canvas, 0.0 if published else preset.coarse)
+        coarse = preset.coarse_thin if thin else preset.coarse
+        canvases = _canvases(spec.canvas, 0.0 if published else coarse)
         return TrainConfig.from_mapping(
             {**precision, "canvases": canvases, "turning": (GROUP,), **preset.settings, **kind, **self.settings}
         )
@@ -163,7 +164,12 @@ class FineTunePlan:
             "name": self.name,
             "preset": self.preset,
             "folds": self.folds,
-            "usual": {"settings": dict(usual.settings), "coarse": usual.coarse, "folds": usual.folds},
+            "usual": {
+                "settings": dict(usual.settings),
+                "coarse": usual.coarse,
+                "coarse_thin": usual.coarse_thin,
+                "folds": usual.folds,
+            },
             "started": earlier.get("started") or datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
         with atomic_write(path) as part:
@@ -193,11 +199,17 @@ class FineTunePlan:
                 raise ValueError("it is damaged")
             names = ("initial", "hold_out", "settings", "device", "side", "name", "preset", "folds")
             usual = content.get("usual")  # plans of before it was kept have none
-            kept = usual and Preset(content["preset"], "", "", usual["settings"], usual["coarse"], usual["folds"])
+            kept = usual and _kept(content["preset"], usual)
             plan = cls(None, Path(folder), **{name: content[name] for name in names}, usual=kept)
             return plan if device is None else replace(plan, device=device)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"The plan in '{folder}' cannot be read ({error}); start the training again.") from None
+
+
+def _kept(name: str, usual: Mapping[str, Any]) -> Preset:
+    """A preset as a plan kept it; older plans made no difference where objects are thin."""
+    coarse = usual["coarse"]
+    return Preset(name, "", "", usual["settings"], coarse, usual.get("coarse_thin", coarse), usual["folds"])
 
 
 def _for_published(preset: Preset) -> dict[str, Any]:

@@ -26,6 +26,9 @@ class Preset:
         Settings of `napari_dextr.training.config.TrainConfig`.
     coarse : float
         Share of the steps, the first ones, on a canvas of 0.7 times the model's own: they take half of the time.
+    coarse_thin : float
+        The same where the objects are thin (`napari_dextr.training.finetune_data.are_thin`): a coarse canvas shows
+        a crack as two or three pixels.
     folds : int
         How many times few objects are dealt out to judges and learners (`napari_dextr.training.finetune.FineTunePlan`).
     """
@@ -35,6 +38,7 @@ class Preset:
     explanation: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     coarse: float = 0.75
+    coarse_thin: float = 0.0
     folds: int = 3
 
 

@@ -61,7 +61,7 @@ def draw_scene(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], list[Ma
         if kind > 0.85:
             _draw_cells(scene, rng)
             scene = Scene(scene.shade * np.float32(rng.uniform(0.2, 0.6)))
-        _draw_filaments(scene, rng)
+        draw_filaments(scene, rng)
     return _coloured(scene.shade, rng), scene.objects()
 
 
@@ -74,7 +74,7 @@ def _draw_cells(scene: Scene, rng: np.random.Generator) -> None:
     rim, interior, dome = rng.choice([0.0, 0.0, 0.6, -0.3]), rng.uniform(0.35, 1.0), rng.uniform(0, 0.5)
     if rim > 0:
         interior *= rng.uniform(0.2, 1.0)  # some are seen by their rims alone
-    texture = _noise(rng, rng.uniform(1, 8)) * np.float32(rng.uniform(0, 0.15))
+    texture = smooth_noise(rng, rng.uniform(1, 8)) * np.float32(rng.uniform(0, 0.15))
     opacity = rng.uniform(0.6, 1.0)
     behind = Scene()
     centres: list[Any] = []
@@ -92,7 +92,7 @@ def _draw_cells(scene: Scene, rng: np.random.Generator) -> None:
         target = behind if rng.random() < 0.15 else scene
         target.add(distance < 1, np.clip(value, 0.02, 1.2).astype(np.float32), opacity, hides=True)
     if behind.masks:
-        scene.shade = np.maximum(scene.shade, 0.8 * _blurred(behind.shade, rng.uniform(4, 9)))
+        scene.shade = np.maximum(scene.shade, 0.8 * blurred(behind.shade, rng.uniform(4, 9)))
 
 
 def _cell_distance(
@@ -111,11 +111,11 @@ def _cell_distance(
     return distance
 
 
-def _draw_filaments(scene: Scene, rng: np.random.Generator) -> None:
-    """Threads, tubes and trees of them, which cross without hiding each other."""
+def draw_filaments(scene: Scene, rng: np.random.Generator, widest: float = 9.0) -> None:
+    """Threads, tubes and trees of them, which cross without hiding each other; ``widest`` is half a width, pixels."""
     from scipy.ndimage import distance_transform_edt
 
-    width = float(np.exp(rng.uniform(np.log(1.0), np.log(9))))
+    width = float(np.exp(rng.uniform(np.log(1.0), np.log(widest))))
     wander, hollow = rng.uniform(0.02, 0.25), rng.random() < 0.25
     branches = int(rng.integers(1, 6)) if rng.random() < 0.4 else 0
     for _ in range(int(rng.integers(1, 8))):
@@ -136,7 +136,7 @@ def _draw_filaments(scene: Scene, rng: np.random.Generator) -> None:
         value = rng.uniform(0.4, 1.0) * (1 - 0.5 * across**2)
         if hollow:
             value = value * (0.35 + 0.65 * np.clip(across, 0, 1) ** 3)
-        value = value * (1 + rng.uniform(0, 0.3) * _noise(rng, rng.uniform(2, 6)))  # beads and gaps along it
+        value = value * (1 + rng.uniform(0, 0.3) * smooth_noise(rng, rng.uniform(2, 6)))  # beads and gaps along it
         mask = away <= local
         scene.add(mask, np.maximum(scene.shade, np.clip(value, 0.03, 1.2)).astype(np.float32), 1.0, hides=False)
 
@@ -166,13 +166,14 @@ def _trace(widths: Shade, path: npt.NDArray[np.float64], along: npt.NDArray[np.f
 
 def _coloured(shade: Shade, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Optics, debris, background, light, colours and grain."""
-    shade = _blurred(shade, float(np.exp(rng.uniform(np.log(0.4), np.log(2.2)))))
+    shade = blurred(shade, float(np.exp(rng.uniform(np.log(0.4), np.log(2.2)))))
     if rng.random() < 0.4:
         debris = np.zeros_like(shade)
         spots = rng.integers(0, EXTENT, (int(rng.integers(5, 120)), 2))
         debris[spots[:, 0], spots[:, 1]] = rng.uniform(1, 12, len(spots))
-        shade = shade + rng.choice([-0.5, 0.5, 1.0]) * _blurred(debris, rng.uniform(0.7, 2.0))
-    background = rng.uniform(0, 0.1) * _noise(rng, rng.uniform(8, 40)) + rng.uniform(0, 0.05) * _noise(rng, 2.0)
+        shade = shade + rng.choice([-0.5, 0.5, 1.0]) * blurred(debris, rng.uniform(0.7, 2.0))
+    background = rng.uniform(0, 0.1) * smooth_noise(rng, rng.uniform(8, 40))
+    background = background + rng.uniform(0, 0.05) * smooth_noise(rng, 2.0)
     rows, cols = np.mgrid[-1 : 1 : EXTENT * 1j, -1 : 1 : EXTENT * 1j]
     slope = rng.normal(0, 0.2, 2) if rng.random() < 0.5 else np.zeros(2)
     light = 1 + slope[0] * rows + slope[1] * cols - rng.choice([0.0, 0.3]) * (rows**2 + cols**2) / 2
@@ -180,7 +181,7 @@ def _coloured(shade: Shade, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     low, high = _two_colours(rng)
     contrast = float(np.abs(high - low).max())
     stain = contrast * (rng.normal(0, 0.07, 3) if rng.random() < 0.5 else np.zeros(3))  # a dye that follows nothing
-    picture = low + (high - low) * shade[..., None] + stain * _noise(rng, rng.uniform(3, 20))[..., None]
+    picture = low + (high - low) * shade[..., None] + stain * smooth_noise(rng, rng.uniform(3, 20))[..., None]
     grain = rng.normal(0, 1, (EXTENT, EXTENT, 3 if rng.random() < 0.5 else 1))
     picture = picture + contrast * rng.uniform(0, 0.11) * grain * np.sqrt(0.3 + np.clip(shade, 0, 1))[..., None]
     image: npt.NDArray[np.uint8] = np.clip(picture, 0, 255).astype(np.uint8)
@@ -195,19 +196,20 @@ def _two_colours(rng: np.random.Generator) -> tuple[npt.NDArray[np.float64], npt
             return low, high
 
 
-def _noise(rng: np.random.Generator, sigma: float) -> Shade:
+def smooth_noise(rng: np.random.Generator, sigma: float) -> Shade:
     """Smooth noise ``(E, E)`` of deviation 1, with spots about ``sigma`` pixels wide."""
     coarse = max(1, int(sigma / 2))  # drawn small and spread: smoothing at full size takes most of the time
     extent = -(-EXTENT // coarse) + 1
-    small = _blurred(rng.normal(0, 1, (extent, extent)).astype(np.float32), sigma / coarse)
+    small = blurred(rng.normal(0, 1, (extent, extent)).astype(np.float32), sigma / coarse)
     spread = np.repeat(np.repeat(small, coarse, 0), coarse, 1)[:EXTENT, :EXTENT]
     if coarse > 1:
-        spread = _blurred(spread, coarse / 2)
+        spread = blurred(spread, coarse / 2)
     noise: Shade = spread / (spread.std() + 1e-6)
     return noise
 
 
-def _blurred(shade: Shade, sigma: float) -> Shade:
+def blurred(shade: Shade, sigma: float) -> Shade:
+    """Shades out of focus by a Gaussian of deviation ``sigma`` pixels."""
     from scipy.ndimage import gaussian_filter
 
     smooth: Shade = gaussian_filter(shade, sigma)

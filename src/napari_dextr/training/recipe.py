@@ -27,7 +27,7 @@ from .loop import Trainer
 from .sampling import Sampler
 from .sources import CocoSource
 from .store import Crop, CropStore, Progress, write_store
-from .synthetic import procedural_crops, superpixel_crops
+from .synthetic import procedural_crops, superpixel_crops, thread_crops
 from .update import Update
 
 BUILT_IN = Path(__file__).parent / "recipes"
@@ -36,6 +36,9 @@ BUILT_IN = Path(__file__).parent / "recipes"
 _BEST = "best.safetensors"
 _COMPACT = ("widths", "blocks", "decoder", "pools")
 _BACKBONE = ("backbone", "pretrained", "decoder", "pools")
+_OF_PHOTOGRAPHS: Mapping[str, Callable[..., Iterable[Crop]]] = {
+    "superpixels_of": superpixel_crops, "threads_over": thread_crops,
+}  # fmt: skip
 _RUNNING = ("canvas", "threshold", "sharpness", "reduced_precision", "title", "data", "licence")
 
 
@@ -236,19 +239,22 @@ def _crops(
             skip_unreadable=skip,
         )
         return source.crops(side, seed, progress)
-    if "superpixels_of" in entry:
-        folders = [data / part for part in entry["superpixels_of"]]
-        return _superpixels(folders, int(entry["photographs"]), side, seed, skip, progress)
+    for key, draw in _OF_PHOTOGRAPHS.items():
+        if key in entry:
+            folders = [data / part for part in entry[key]]
+            return _of_photographs(draw, folders, int(entry["photographs"]), side, seed, skip, progress)
     if "procedural" in entry:
         return procedural_crops(side, np.random.default_rng((seed, 3)), int(entry["procedural"]))
     raise DataError(
-        f"The source '{entry.get('name')}' of the recipe says neither annotations, superpixels_of nor procedural."
+        f"The source '{entry.get('name')}' of the recipe says neither annotations, superpixels_of, threads_over nor "
+        "procedural."
     )
 
 
-def _superpixels(
-    folders: list[Path], photographs: int, side: int, seed: int, skip: bool, progress: Progress
-) -> Iterator[Crop]:
+def _of_photographs(
+    draw: Callable[..., Iterable[Crop]], folders: list[Path], photographs: int, side: int, seed: int, skip: bool,
+    progress: Progress,
+) -> Iterator[Crop]:  # fmt: skip
     rng = np.random.default_rng((seed, 5))
     files = sorted(file for folder in folders for file in folder.glob("*") if file.is_file())
     if not files:
@@ -264,6 +270,6 @@ def _superpixels(
             continue
         if image.ndim == 2:
             image = np.repeat(image[..., None], 3, axis=-1)
-        yield from superpixel_crops(image[..., :3], side, rng)
+        yield from draw(image[..., :3], side, rng)
     if unreadable:
         progress(f"{unreadable} photographs could not be read and were left out")

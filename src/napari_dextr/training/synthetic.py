@@ -1,7 +1,7 @@
-"""Synthetic objects: superpixels of real photographs, and drawn cells and filaments.
+"""Synthetic objects: superpixels of real photographs, threads drawn over them, and drawn cells and filaments.
 
 Superpixels as pseudo-objects teach "follow the edges between the marks" for things nobody has labelled; drawn scenes
-bring thin, lobed and touching objects of microscopy.
+bring thin, lobed and touching objects of microscopy, threads over photographs thin objects on ground with edges.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..image import as_plane
 from .crops import Crop, cut
+from .curvilinear import draw_threads
 from .procedural import draw_scene
 
 _SCALES = (80.0, 200.0, 500.0)
@@ -41,3 +42,13 @@ def procedural_crops(side: int, rng: np.random.Generator, count: int) -> Iterato
         image, masks = draw_scene(rng)
         if masks:
             yield cut(as_plane(image), masks[int(rng.integers(len(masks)))], None, side)
+
+
+def thread_crops(
+    image: npt.NDArray[np.uint8], side: int, rng: np.random.Generator, *, count: int = 2
+) -> Iterator[Crop]:
+    """Threads over a window of an ``(H, W, 3)`` photograph (`napari_dextr.training.curvilinear`), where some show."""
+    drawn, masks = draw_threads(image, rng)
+    plane = as_plane(drawn)
+    for index in rng.permutation(len(masks))[:count]:
+        yield cut(plane, masks[int(index)], None, side)
